@@ -1,0 +1,111 @@
+/* The contract between generated code and the runtime: C structs and functions, their shapes and units.
+ * In: the object file that cnnc makes of a model defines `cnn_the_model`.  Out: the runtime library drives it.
+ * Neither side knows anything else of the other. */
+#ifndef CNNC_RUNTIME_ABI_H
+#define CNNC_RUNTIME_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CNN_ABI_VERSION 1u
+
+/* One buffer that a kernel touches. */
+typedef struct cnn_buffer_info {
+  uint64_t elements;
+  uint32_t element_kind; /* one of CNN_F32 ... */
+  uint32_t is_output;    /* 1: the kernel writes it */
+} cnn_buffer_info;
+
+enum { CNN_F32 = 0, CNN_F64 = 1, CNN_BF16 = 2, CNN_I8 = 3, CNN_I16 = 4, CNN_I32 = 5 };
+
+/* A kernel: a function over `pieces` independent pieces of work.  The cut into pieces depends on shapes alone, never on the
+ * number of threads, so results are bitwise the same for any number of threads. */
+typedef struct cnn_kernel {
+  void (*run)(void *const *buffers, int64_t piece); /* buffers: n_buffers pointers, in the order of `buffer_infos` */
+  int64_t pieces;
+  const char *layer; /* the layer's name in the source, e.g. "basic3.conv1" */
+  const char *what;  /* "forward", "backward" or "update", then ':' and the operation, e.g. "backward:conv_filter_grad" */
+  uint64_t flops;    /* multiply and add counted as two; 0 where it makes no sense */
+  uint64_t bytes;    /* least bytes moved */
+  uint32_t n_buffers;
+  const cnn_buffer_info *buffer_infos;
+} cnn_kernel;
+
+/* What one call of train_step or infer works on.  All memory is the runtime's. Alignment of every pointer: 64 bytes. */
+typedef struct cnn_call {
+  void *arena;           /* scratch memory of the size that cnn_model states for the function */
+  const void *x;         /* (N,H,W,C): channels last, element type of the model, normalised */
+  const int32_t *labels; /* (N); train_step alone */
+  void *const *tensors;  /* one pointer per entry of description["tensors"], in that order; train_step updates them in place */
+  uint32_t rng[4];       /* seed low, seed high, step low, step high: the key and counter of dropout */
+  double lr;             /* learning rate of this step, the schedule applied */
+  double step;           /* 1 for the first step: what Adam's bias correction counts */
+  void *runtime;         /* the runtime's own: its thread pool, traces */
+} cnn_call;
+
+/* Runs every piece of the kernel and returns when all are done.  Called by generated code; defined by the runtime. */
+void cnn_rt_launch(const cnn_call *call, const cnn_kernel *kernel, void *const *buffers);
+
+typedef struct cnn_function {
+  int64_t batch;        /* N, compiled in */
+  uint64_t arena_bytes; /* scratch memory needed */
+  /* Returns 0; or 1 when the loss of train_step is not finite: then no tensor has been updated. */
+  int32_t (*run)(const cnn_call *call);
+  uint64_t logits_offset; /* where in the arena the logits (N,K), element type of the model, stand after the call */
+  uint64_t loss_offset;   /* train_step: where the mean loss (one element) stands */
+} cnn_function;
+
+typedef struct cnn_model {
+  uint32_t abi_version;
+  uint32_t element_kind;
+  const char *description; /* JSON, see below; not null-terminated */
+  uint64_t description_size;
+  cnn_function train_step;  /* batch = description["batch"] */
+  cnn_function infer;       /* a batch of the training size */
+  cnn_function infer_one;   /* batch = 1 */
+  const uint64_t *gradient_offsets; /* one per entry of description["tensors"]: where in train_step's arena its gradient (before
+                                       clipping, in the tensor's storage layout) stands after the call; UINT64_MAX: it has none */
+  double (*schedule)(double epoch, double epochs); /* the factor of lr: epoch is a real number, counted from 0 */
+  /* This processor must have the features that the code was compiled for: returns 0, or 1 if it lacks one. */
+  const char *cpu;          /* as given to --mcpu, resolved: e.g. "znver4" */
+  const char *cpu_features; /* comma separated x86 features that the code uses and cpuid must show, e.g. "avx512f,avx512bw" */
+} cnn_model;
+
+extern const cnn_model cnn_the_model;
+
+/* description, JSON:
+ * {
+ *   "name": "lenet", "source_file": "lenet.cnn", "compiler": "cnnc 0.1.0", "hash": "<hash of the definition, hex>", "source": "<text>",
+ *   "precision": "f32", "batch": 128, "target": "cpu", "cpu": "znver4",
+ *   "input": [1, 28, 28],                 channels, height, width
+ *   "classes": 10, "seed": 1,
+ *   "layers": [{"name": "conv1", "kind": "conv", "output": [32,28,28], "formula": "(28 - 5 + 2*2)/1 + 1 = 28",
+ *               "parameters": 832, "macs": 627200}],
+ *   "tensors": [{"name": "conv1.weight", "kind": "weight", "shape": [32,1,5,5],
+ *                "storage": {"layout": "filter", "block": 32},
+ *                "init": {"kind": "he_normal", "fan_in": 25, "fan_out": 800, "args": []}, "of": ""}, ...],
+ *       kind: "weight" | "bias" | "running_mean" | "running_var" | "state"
+ *       Parameters and statistics first, in the order in which the source creates them; then optimiser states,
+ *       each "state" with "of": its parameter's name, and "name": "<parameter>.<state>".
+ *       storage.layout: "plain" (row-major as shape) or
+ *         "filter": OIHW stored as [O/block][KH][KW][I][block], block divides O (I is channels per group).
+ *       A state has its parameter's storage.
+ *       init.kind: he_normal he_uniform xavier_normal xavier_uniform lecun_normal orthogonal normal(std) uniform(a)
+ *         zeros ones constant(c); args: the numbers in parentheses.
+ *   "data": {"root": "...", "train": {"reader": "idx", "files": [..]}, "test": {...}, "val": {"split": 0.1} | {"reader":..} | null,
+ *            "class_names": [...],
+ *            "normalize": "auto" | {"mean": [..], "std": [..]} | null, "augment": [{"name": "hflip", "args": []}, ...]} | null,
+ *   "train": {"epochs": 10, "optimizer": {"name": "sgd", "lr": 0.05, "args": {...}}, "schedule": "cosine",
+ *             "loss": {"kind": "cross_entropy", "smoothing": 0.0}, "keep": {"metric": "val.accuracy", "best": "max"} | null,
+ *             "stop": {"metric": "val.loss", "epochs": 5} | null, "seed": 1}
+ * }
+ */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
