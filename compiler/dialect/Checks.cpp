@@ -4,6 +4,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace cnnc::cnn;
@@ -52,7 +53,7 @@ static LogicalResult checkSide(Operation *op, StringRef axis, int64_t side, int6
                                int64_t before, int64_t after, int64_t dilation, int64_t output) {
   // O = floor((W - K_eff + P) / S) + 1, K_eff = D(K-1) + 1
   int64_t span = side - (dilation * (kernel - 1) + 1) + before + after;
-  int64_t expected = span < 0 ? 0 : span / stride + 1;
+  int64_t expected = llvm::divideFloorSigned(span, stride) + 1;
   if (expected == output && output > 0)
     return success();
   return op->emitOpError() << "output " << axis << " is " << output << ", expected (" << side << " - "
