@@ -4,7 +4,7 @@
 // Pixels are taken in blocks that stay in the first-level cache while all tiles pass over them; a tile's sums are kept in dw between blocks.
 // Taps that fall into the padding are skipped: rows by loop bounds, columns by writing the edges out.
 #include "compiler/kernels/Contractions.h"
-#include "compiler/kernels/Tiles.h"
+#include "compiler/target/Tiles.h"
 
 using namespace mlir;
 
@@ -233,7 +233,9 @@ int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes) {
   constexpr int64_t partialBytes = 4 << 20, most = 16;
   // A part has enough pixels to pay for adding its sums up.
   int64_t byWork = std::max<int64_t>(1, f.N * f.OH * f.OW / 512);
-  return std::clamp<int64_t>(std::min(partialBytes / (f.size() * elementBytes), byWork), 1, std::min(most, f.N));
+  int64_t parts = std::clamp<int64_t>(std::min(partialBytes / (f.size() * elementBytes), byWork), 1, std::min(most, f.N));
+  int64_t images = (f.N + parts - 1) / parts;
+  return (f.N + images - 1) / images; // no part is empty
 }
 
 void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, Type element) {

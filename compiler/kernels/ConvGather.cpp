@@ -4,7 +4,7 @@
 // Padding is never stored: rows outside the map shorten the loop over tap rows, and for the columns each tile is written out with just the
 // pixels that a tap can reach. So no multiplication by zero is done, and no map is copied.
 #include "compiler/kernels/Contractions.h"
-#include "compiler/kernels/Tiles.h"
+#include "compiler/target/Tiles.h"
 
 #include <numeric>
 

@@ -1,7 +1,7 @@
 // Dense layers of few rows: y[n,o] = sum_i x[n,i] w[o,i] with vectors along i, so that the weights are read once and never packed.
 // In: extents, buffers x, w, y.  Out: tiles of several outputs o, one accumulator each, summed across lanes at the end.
 #include "compiler/kernels/Contractions.h"
-#include "compiler/kernels/Tiles.h"
+#include "compiler/target/Tiles.h"
 
 using namespace mlir;
 

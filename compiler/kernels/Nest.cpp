@@ -417,10 +417,9 @@ int64_t combinePieces(int64_t C) {
   return (C + perPiece - 1) / perPiece;
 }
 
-void buildCombine(KernelBuilder &k, Operation *combiner, int64_t parts, int64_t C, Type element) {
+void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type element) {
   int64_t lanes = k.lanes(element), pieces = combinePieces(C);
   constexpr int64_t perPiece = 4096;
-  bool isMax = isa<arith::MaximumFOp>(combiner);
   auto join = [&](Value x, Value y) -> Value {
     if (isMax)
       return arith::MaximumFOp::create(k.b, k.loc, x, y);

@@ -41,7 +41,7 @@ void buildNest(KernelBuilder &k, const NestPlan &plan, llvm::ArrayRef<int> argum
 mlir::FailureOr<mlir::Operation *> combinerOf(mlir::linalg::GenericOp op, unsigned result);
 
 /// out[c] = the combination over p < parts of partial[p*C + c]. Buffers: partial, out. One piece.
-void buildCombine(KernelBuilder &k, mlir::Operation *combiner, int64_t parts, int64_t C, mlir::Type element);
+void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, mlir::Type element);
 int64_t combinePieces(int64_t C);
 
 } // namespace cnnc

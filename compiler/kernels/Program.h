@@ -2,6 +2,8 @@
 // In: made by lowerToKernels.  Out: read by codegen (which writes the launch code and the tables of runtime/abi.h).
 #pragma once
 
+#include "compiler/target/Target.h"
+
 #include "mlir/IR/BuiltinOps.h"
 
 #include <cstdint>
@@ -9,13 +11,6 @@
 #include <vector>
 
 namespace cnnc {
-
-/// What code generation knows of the processor; the tile rules (Tiles.h) take everything from here.
-struct TargetInfo {
-  int64_t vectorBytes = 64; ///< 64 with AVX-512, 32 with AVX2, 16 with SSE2
-  int64_t registers = 32;   ///< vector registers
-  int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
-};
 
 /// Where a buffer lives. Offsets are in bytes.
 struct Buffer {

@@ -22,5 +22,9 @@ def Optimizer : Cnn_Pass<"cnn-optimizer"> {
 def Inference : Cnn_Pass<"cnn-inference"> {
   let summary = "@predict and @predict_one in evaluation mode: running statistics, no dropout, logits";
 }
+def Layout : Cnn_Pass<"cnn-layout"> {
+  let summary = "Chooses how each tensor lies in memory: maps #cnn.nhwc, filters #cnn.filter<block>";
+  let description = [{ Types alone change. Arguments that are filters get the attribute `cnn.block` for the checkpoint's description. }];
+}
 
 #endif

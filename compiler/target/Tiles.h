@@ -2,7 +2,7 @@
 // In: extents and TargetInfo.  Out: numbers.
 #pragma once
 
-#include "compiler/kernels/Program.h"
+#include "compiler/target/Target.h"
 
 #include <algorithm>
 #include <vector>

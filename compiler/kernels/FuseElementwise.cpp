@@ -1,0 +1,173 @@
+// Inlines elementwise producers into the elementwise programs and sums that read them.
+// In: linalg on tensors.  Out: fewer, larger linalg.generic; maps that only such consumers read are never stored.
+//
+// A producer with k full-size inputs and m consumers costs k + 1 + m passes over memory when stored (it is read, written and read again),
+// and m*k when inlined. It is inlined where that is no more, and never when something else (a convolution, a result) needs it stored.
+#include "compiler/kernels/Program.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+bool isElementwise(Operation *op) {
+  auto g = dyn_cast_or_null<linalg::GenericOp>(op);
+  return g && !g->hasAttr("cnn.kernel") && g.getNumReductionLoops() == 0;
+}
+
+/// Elementwise programs and sums: what can take a producer in.
+bool isConsumer(Operation *op) {
+  auto g = dyn_cast<linalg::GenericOp>(op);
+  return g && !g->hasAttr("cnn.kernel");
+}
+
+bool isCostly(linalg::GenericOp g) {
+  constexpr int costlyOperations = 40; // dropout's generator has more
+  int count = 0;
+  bool transcendental = false;
+  g.getRegion().walk([&](Operation *o) {
+    ++count;
+    transcendental |= isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::PowFOp, math::Log1pOp, math::ExpM1Op>(o);
+  });
+  return transcendental || count > costlyOperations;
+}
+
+int fullInputs(linalg::GenericOp g) {
+  int n = 0;
+  for (OpOperand *o : g.getDpsInputOperands())
+    n += g.getMatchingIndexingMap(o).isIdentity() && g.getMatchingIndexingMap(o).getNumResults() == g.getNumLoops();
+  return n;
+}
+
+/// A splat constant operand becomes a scalar in the body.
+void inlineSplats(linalg::GenericOp g, IRRewriter &rewriter) {
+  for (unsigned i = 0; i < g.getNumDpsInputs(); ++i) {
+    Value v = g.getInputs()[i];
+    DenseElementsAttr dense;
+    FloatAttr value;
+    if (auto fill = v.getDefiningOp<linalg::FillOp>())
+      matchPattern(fill.getInputs()[0], m_Constant(&value));
+    else if (matchPattern(v, m_Constant(&dense)) && dense.isSplat() && isa<FloatType>(dense.getElementType()))
+      value = dense.getSplatValue<FloatAttr>();
+    BlockArgument arg = g.getRegion().front().getArgument(i);
+    if (!value || arg.use_empty())
+      continue;
+    rewriter.setInsertionPointToStart(&g.getRegion().front());
+    arg.replaceAllUsesWith(arith::ConstantOp::create(rewriter, g.getLoc(), value));
+  }
+}
+
+/// Drops operands that the body does not read (a fused or folded operand leaves such behind).
+linalg::GenericOp dropUnread(linalg::GenericOp g, IRRewriter &rewriter) {
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  Block &body = g.getRegion().front();
+  llvm::BitVector dead(body.getNumArguments());
+  for (unsigned i = 0; i < g.getNumDpsInputs(); ++i) {
+    if (body.getArgument(i).use_empty()) {
+      dead.set(i);
+      continue;
+    }
+    inputs.push_back(g.getInputs()[i]);
+    maps.push_back(g.getIndexingMapsArray()[i]);
+  }
+  if (dead.none() || inputs.empty())
+    return g;
+  for (unsigned i = g.getNumDpsInputs(); i < g->getNumOperands(); ++i)
+    maps.push_back(g.getIndexingMapsArray()[i]);
+  rewriter.setInsertionPoint(g);
+  body.eraseArguments(dead);
+  auto made = linalg::GenericOp::create(rewriter, g.getLoc(), g.getResultTypes(), inputs, g.getOutputs(), maps, g.getIteratorTypesArray());
+  made.getRegion().takeBody(g.getRegion());
+  rewriter.replaceOp(g, made.getResults());
+  return made;
+}
+
+/// Whether `producer` may go into all its consumers.
+bool shouldInline(linalg::GenericOp producer) {
+  if (producer->getNumResults() != 1)
+    return false;
+  llvm::SmallPtrSet<Operation *, 4> consumers;
+  for (OpOperand &use : producer->getResult(0).getUses()) {
+    auto consumer = dyn_cast<linalg::GenericOp>(use.getOwner());
+    if (!consumer || !isConsumer(consumer) || !linalg::areElementwiseOpsFusable(&use))
+      return false;
+    consumers.insert(consumer);
+  }
+  int m = consumers.size(), k = fullInputs(producer);
+  if (m == 0)
+    return false;
+  if (m > 1 && isCostly(producer))
+    return false;
+  constexpr int mostInputs = 6; // streams that prefetching keeps up with
+  for (Operation *c : consumers)
+    if (fullInputs(cast<linalg::GenericOp>(c)) - 1 + k > mostInputs)
+      return false;
+  return m * k <= k + 1 + m;
+}
+
+} // namespace
+
+void fuseElementwise(Operation *function) {
+  IRRewriter rewriter(function->getContext());
+  SmallVector<linalg::GenericOp> order;
+  function->walk([&](linalg::GenericOp g) {
+    if (!g->hasAttr("cnn.kernel"))
+      order.push_back(g);
+  });
+  for (linalg::GenericOp g : order)
+    inlineSplats(g, rewriter);
+
+  // Producers first: what a producer has taken in is part of it when its own turn comes. Fusing replaces the consumer, so the walk starts
+  // again behind the operation that was treated.
+  Block &body = cast<FunctionOpInterface>(function).getFunctionBody().front();
+  for (auto it = body.begin(); it != body.end();) {
+    Operation *op = &*it++;
+    if (!isElementwise(op))
+      continue;
+    auto producer = cast<linalg::GenericOp>(op);
+    if (!shouldInline(producer))
+      continue;
+    while (!producer->use_empty()) {
+      OpOperand &use = *producer->getResult(0).use_begin();
+      // A clone with this one use: fusing leaves nothing of it behind.
+      rewriter.setInsertionPoint(use.getOwner());
+      auto clone = cast<linalg::GenericOp>(rewriter.clone(*producer));
+      use.set(clone->getResult(0));
+      rewriter.setInsertionPoint(use.getOwner());
+      Operation *consumer = use.getOwner();
+      Location loc = consumer->getLoc();
+      auto fused = linalg::fuseElementwiseOps(rewriter, &use);
+      if (failed(fused)) {
+        use.set(producer->getResult(0));
+        rewriter.eraseOp(clone);
+        break;
+      }
+      fused->fusedOp->setLoc(loc); // the consumer's: kernels are named after what they end in
+      for (auto [from, to] : fused->replacements)
+        rewriter.replaceAllUsesWith(from, to);
+      rewriter.eraseOp(consumer);
+      if (clone->use_empty())
+        rewriter.eraseOp(clone);
+    }
+    it = std::next(Block::iterator(producer));
+    if (producer->use_empty())
+      rewriter.eraseOp(producer);
+  }
+  order.clear();
+  function->walk([&](linalg::GenericOp g) {
+    if (!g->hasAttr("cnn.kernel"))
+      order.push_back(g);
+  });
+  for (linalg::GenericOp g : order)
+    dropUnread(g, rewriter);
+}
+
+} // namespace cnnc
