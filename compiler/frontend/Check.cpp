@@ -53,9 +53,10 @@ void evaluateParams(const Definitions &definitions, const FrontendOptions &optio
     auto it = given.find(param->name.text);
     Value value = evaluator.evaluate(*param->value, globals, nullptr);
     bool typed = it != given.end() && !value.bad() && !it->second.bad();
-    if (typed && it->second.kind != value.kind)
+    bool differs = typed && it->second.kind != value.kind;
+    if (differs)
       diagnostics.report(Diag::CommandLine, it->second.span, {"-P " + param->name.text + " must be of the kind of its default, " + describe(value) + ", and this is " + describe(it->second)});
-    globals.names[param->name.text] = it == given.end() ? value : it->second;
+    globals.names[param->name.text] = it == given.end() || differs ? value : it->second;
   }
 }
 
@@ -95,7 +96,7 @@ std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, c
   checkDefinitions(definitions, diagnostics);
 
   const ast::File &main = definitions.files.front();
-  bool library = !main.blocks.empty() || !main.programs.empty();
+  bool library = !main.blocks.empty() || !main.programs.empty() || !main.params.empty() || !main.data.empty() || !main.train.empty() || !main.tune.empty();
   if (definitions.networks.empty() && !(library && options.allNetworks && !options.network)) {
     Span start = spanOf(source, 0, 0);
     if (source->text.empty())
@@ -114,7 +115,8 @@ std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, c
       network.train.precision = *options.precision;
     networks.push_back(std::move(network));
   }
-  entries.tune();
+  if (!networks.empty())
+    entries.tune();
   if (diagnostics.hasErrors())
     networks.clear();
   return networks;

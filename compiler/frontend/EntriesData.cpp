@@ -219,7 +219,7 @@ void Entries::normalize(const ast::Entry &entry, Data &data, const Network &netw
       if (!positive)
         wrong(*argument.value, "std", "greater than 0");
       if (network.input.channels && !list.empty() && int64_t(list.size()) != network.input.channels)
-        diagnostics.report(Diag::NormalizeChannels, argument.value->span, {std::to_string(list.size()), plural(size_t(network.input.channels), "channel")});
+        diagnostics.report(Diag::NormalizeChannels, argument.value->span, {plural(list.size(), "value"), plural(size_t(network.input.channels), "channel")});
       (name == "mean" ? data.mean : data.std) = list;
       given[name == "std"] = true;
     }

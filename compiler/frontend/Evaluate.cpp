@@ -10,7 +10,7 @@
 namespace cnnc {
 namespace {
 
-constexpr size_t maxElements = 4000000; ///< values made in one run: a doubling list stops here
+constexpr size_t maxElements = 2000000; ///< values made in one run: a doubling list stops here
 constexpr size_t maxListLength = 10000;
 
 bool isComparison(const std::string &op) { return op == "<" || op == "<=" || op == ">" || op == ">=" || op == "==" || op == "!="; }
@@ -133,6 +133,7 @@ Value Evaluator::evaluate(const ast::Expr &e, const Environment &environment, co
       value.items.push_back(evaluate(*item, environment, current));
       if (value.items.back().bad())
         return bad(e);
+      value.cells += value.items.back().cells;
     }
     if (value.items.size() > maxListLength)
       return wrong(e, "a list has at most " + std::to_string(maxListLength) + " entries");
@@ -174,7 +175,7 @@ Value Evaluator::evaluate(const ast::Expr &e, const Environment &environment, co
 
 Value Evaluator::name(const ast::Expr &e, const Environment &environment, const Current *current) {
   if (const Value *known = environment.find(e.text)) {
-    if (!spend(e, known->items.size()))
+    if (!spend(e, known->cells))
       return bad(e);
     Value value = *known;
     value.span = e.span;
@@ -338,9 +339,10 @@ Value Evaluator::binary(const ast::Expr &e, const Value &a, const Value &b) {
   if (op == "+" && a.kind == Kind::List && b.kind == Kind::List) {
     if (a.items.size() + b.items.size() > maxListLength)
       return wrong(e, "a list has at most " + std::to_string(maxListLength) + " entries");
-    if (!spend(e, a.items.size() + b.items.size()))
+    if (!spend(e, a.cells + b.cells))
       return bad(e);
     Value value = a;
+    value.cells += b.cells;
     value.items.insert(value.items.end(), b.items.begin(), b.items.end());
     value.span = e.span;
     return value;

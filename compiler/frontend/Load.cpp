@@ -32,6 +32,7 @@ public:
     if (parsed) {
       definitions.files.push_back(std::move(*parsed));
       define(definitions.files.back(), true);
+      definitions.builtinActivations = definitions.activations;
     }
     imports(file);
     define(file, true);
@@ -78,17 +79,33 @@ private:
 
   template <typename T> bool isNew(std::map<std::string, const T *> &table, const T &definition) {
     auto [it, inserted] = table.emplace(definition.name.text, &definition);
+    if (!inserted && isBuiltin(it->second->name)) {
+      diagnostics.report(Diag::ReplacesBuiltin, definition.name.span, {definition.name.text});
+      it->second = &definition;
+      return true;
+    }
     if (!inserted)
       redefined(definition.name, it->second->name);
     return inserted;
   }
 
   void redefined(const ast::Word &again, const ast::Word &first) {
-    auto &d = diagnostics.report(Diag::Redefined, again.span, {again.text}).label(again.span, "defined again");
-    if (first.span.file && first.span.file->path == "<prelude>")
-      d.note("it is one of the built-in definitions; choose another name");
-    else
-      d.secondary(first.span, "first defined here");
+    diagnostics.report(Diag::Redefined, again.span, {again.text}).label(again.span, "defined again").secondary(first.span, "first defined here");
+  }
+
+  static bool isBuiltin(const ast::Word &name) { return name.span.file && name.span.file->path == "<prelude>"; }
+
+  /// A block of the name of a built-in activation takes its place.
+  bool replaces(const ast::Block &block) {
+    auto activation = definitions.activations.find(block.name.text);
+    if (activation == definitions.activations.end())
+      return true;
+    if (!isBuiltin(activation->second->name)) {
+      redefined(block.name, activation->second->name);
+      return false;
+    }
+    diagnostics.report(Diag::ReplacesBuiltin, block.name.span, {block.name.text});
+    return true;
   }
 
   void define(const ast::File &file, bool withNetworks) {
@@ -102,9 +119,7 @@ private:
     for (const ast::Block &block : file.blocks)
       if (layerParameters(block.name.text))
         diagnostics.report(Diag::Redefined, block.name.span, {block.name.text}).note("it is a built-in layer; choose another name");
-      else if (definitions.activations.count(block.name.text))
-        redefined(block.name, definitions.activations[block.name.text]->name);
-      else
+      else if (replaces(block))
         isNew(definitions.blocks, block);
     for (const ast::Program &program : file.programs) {
       if (program.kind == ast::Program::Kind::Activation) {

@@ -472,10 +472,19 @@ template <typename Read> bool withParser(const std::shared_ptr<const SourceFile>
 
   CnnParser parser(&tokens);
   parser.removeErrorListeners();
-  SyntaxErrors errors(positions, diagnostics);
-  parser.addErrorListener(&errors);
   parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::SLL);
-  return read(parser, positions, errors);
+  parser.setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());
+  SyntaxErrors errors(positions, diagnostics);
+  try {
+    return read(parser, positions, errors);
+  } catch (const antlr4::ParseCancellationException &) {
+    tokens.seek(0);
+    parser.reset();
+    parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::LL);
+    parser.setErrorHandler(std::make_shared<antlr4::DefaultErrorStrategy>());
+    parser.addErrorListener(&errors);
+    return read(parser, positions, errors);
+  }
 }
 
 } // namespace

@@ -154,8 +154,10 @@ ScalarExprPtr ScalarCompiler::call(const ast::Expr &e, const Names &names) {
     return reached(e, names);
   bool isFunction = std::find(functionNames().begin(), functionNames().end(), e.text) != functionNames().end();
   if (!isFunction) {
-    auto program = definitions.activations.find(e.text);
-    if (program != definitions.activations.end())
+    bool inPrelude = !open.empty() && open.back()->name.span.file->path == "<prelude>";
+    const auto &table = inPrelude ? definitions.builtinActivations : definitions.activations;
+    auto program = table.find(e.text);
+    if (program != table.end())
       return useActivation(e, *program->second, names);
     std::vector<std::string> known = functionNames();
     for (auto &[name, unused] : definitions.activations)

@@ -28,6 +28,7 @@ struct Value {
   std::vector<Value> items;
   std::vector<std::string> keywords; ///< as long as items; "" for a positional one
   int map = -1;
+  size_t cells = 1; ///< this and all items below: what a copy costs
   Span span;
 
   bool bad() const { return kind == Kind::Bad; }
