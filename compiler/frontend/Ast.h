@@ -66,6 +66,7 @@ struct Step {
     Let,      ///< name, value
   };
   Kind kind = Kind::Layer;
+  bool beginsStatement = true; ///< false: it follows `->`
   std::optional<Word> label;
   Word name;
   std::vector<Argument> arguments;

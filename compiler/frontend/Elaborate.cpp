@@ -31,12 +31,27 @@ bool Elaboration::spendStep(const Span &span) {
 Current Elaboration::layers(const ast::Layers &list, Current in, const Environment &outer, Scope &scope) {
   Environment environment;
   environment.outer = &outer;
+  Current outerStatement = statement;
   for (const ast::Step &s : list) {
-    if (!spendStep(s.span))
-      return poisoned(in);
+    if (!spendStep(s.span)) {
+      in.bad = true;
+      break;
+    }
+    if (!statementFixed && (s.beginsStatement || s.kind != ast::Step::Kind::Layer))
+      statement = in;
     in = step(s, in, environment, scope);
   }
+  statement = outerStatement;
   return in;
+}
+
+Value Elaboration::evaluate(const ast::Expr &e, const Environment &environment, const Current &in) {
+  Current seen = in;
+  if (statement.layer >= 0) {
+    seen.shape = statement.shape;
+    seen.bad |= statement.bad;
+  }
+  return evaluator.evaluate(e, environment, &seen);
 }
 
 Current Elaboration::step(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
@@ -55,7 +70,7 @@ Current Elaboration::step(const ast::Step &s, Current in, Environment &environme
   case Kind::For: return forEach(s, in, environment, scope);
   case Kind::If: return choice(s, in, environment, scope);
   case Kind::Let: {
-    Value value = evaluator.evaluate(*s.value, environment, &in);
+    Value value = evaluate(*s.value, environment, in);
     environment.names[s.name.text] = value;
     return in;
   }
@@ -64,7 +79,7 @@ Current Elaboration::step(const ast::Step &s, Current in, Environment &environme
 }
 
 Current Elaboration::repeat(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
-  Value times = evaluator.evaluate(*s.value, environment, &in);
+  Value times = evaluate(*s.value, environment, in);
   if (times.bad())
     return poisoned(layers(s.bodies[0], in, environment, scope));
   if (!times.isInteger() || times.number < 0 || times.number > double(maxSteps)) {
@@ -77,7 +92,7 @@ Current Elaboration::repeat(const ast::Step &s, Current in, Environment &environ
 }
 
 Current Elaboration::forEach(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
-  Value list = evaluator.evaluate(*s.value, environment, &in);
+  Value list = evaluate(*s.value, environment, in);
   if (!list.bad() && list.kind != Value::Kind::List)
     diagnostics.report(Diag::WrongType, list.span, {"what `for` walks over", "a list", describe(list)});
   Environment inner;
@@ -96,7 +111,7 @@ Current Elaboration::forEach(const ast::Step &s, Current in, Environment &enviro
 }
 
 std::optional<bool> Elaboration::condition(const ast::Expr &e, const Environment &environment, const Current &in) {
-  Value value = evaluator.evaluate(e, environment, &in);
+  Value value = evaluate(e, environment, in);
   if (value.bad())
     return std::nullopt;
   if (value.kind != Value::Kind::Bool) {
@@ -196,7 +211,13 @@ Current Elaboration::join(const ast::Step &s, const std::string &kind, const std
 }
 
 Current Elaboration::gate(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
+  Current outerStatement = statement;
+  bool outerFixed = statementFixed;
+  statement = in;
+  statementFixed = true;
   Current factors = layers(s.bodies[0], in, environment, scope);
+  statement = outerStatement;
+  statementFixed = outerFixed;
   if (in.bad || factors.bad)
     return poisoned(in);
   bool perChannel = factors.shape.channels == in.shape.channels && factors.shape.height == 1 && factors.shape.width == 1;
@@ -253,7 +274,7 @@ Current Elaboration::unknownLayer(const ast::Step &s, const std::string &name, E
   if (!help.empty())
     d.help(help);
   for (const ast::Argument &argument : s.arguments)
-    evaluator.evaluate(*argument.value, environment, &in);
+    evaluate(*argument.value, environment, in);
   return poisoned(in);
 }
 
@@ -276,9 +297,9 @@ Current Elaboration::useBlock(const ast::Step &s, const ast::Block &block, Curre
     auto given = bound.given.find(p.name.text);
     Value value;
     if (given != bound.given.end())
-      value = evaluator.evaluate(*given->second->value, environment, &in);
+      value = evaluate(*given->second->value, environment, in);
     else if (p.value)
-      value = evaluator.evaluate(*p.value, inner, &in);
+      value = evaluate(*p.value, inner, in);
     inner.names[p.name.text] = value;
   }
   Scope own;
@@ -287,7 +308,10 @@ Current Elaboration::useBlock(const ast::Step &s, const ast::Block &block, Curre
   if (bad)
     in.bad = true;
   openBlocks.push_back(&block);
+  bool outerFixed = statementFixed;
+  statementFixed = false;
   Current out = layers(block.layers, in, inner, own);
+  statementFixed = outerFixed;
   openBlocks.pop_back();
   return out;
 }

@@ -43,6 +43,7 @@ private:
   Current call(const ast::Step &s, Current in, Environment &environment, Scope &scope);
   Current useBlock(const ast::Step &s, const ast::Block &block, Current in, Environment &environment, Scope &scope);
   Current unknownLayer(const ast::Step &s, const std::string &name, Environment &environment, Current in);
+  Value evaluate(const ast::Expr &e, const Environment &environment, const Current &in);
   std::optional<bool> condition(const ast::Expr &e, const Environment &environment, const Current &in);
   std::string nameFor(const ast::Step &s, const std::string &kind, Scope &scope);
   bool spendStep(const Span &span);
@@ -85,6 +86,8 @@ private:
   DiagnosticEngine &diagnostics;
   Network network;
   std::vector<const ast::Block *> openBlocks;
+  Current statement;           ///< the map that enters the statement: what `in` means; a pipeline is one statement
+  bool statementFixed = false; ///< inside a gate `in` is the map that the gate multiplies
   int64_t parameterCount = 0;
   size_t steps = 0;
   bool stopped = false; ///< a limit was hit: nothing more is elaborated

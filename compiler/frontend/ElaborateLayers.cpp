@@ -120,7 +120,7 @@ Current Elaboration::layer(const ast::Step &s, const std::string &kind, Current 
     std::vector<Current> parts = {in};
     bool bad = in.bad;
     for (const ast::Argument &argument : s.arguments) {
-      Value value = evaluator.evaluate(*argument.value, environment, &in);
+      Value value = evaluate(*argument.value, environment, in);
       if (argument.keyword || (!value.bad() && value.kind != Value::Kind::Map))
         diagnostics.report(Diag::WrongType, argument.value->span, {"what " + kind + " joins", "a map named by `let name = it`", describe(value)});
       bad |= value.kind != Value::Kind::Map || argument.keyword;
@@ -136,7 +136,7 @@ Current Elaboration::layer(const ast::Step &s, const std::string &kind, Current 
 
   BoundArguments bound = bindArguments(kind, s.span, s.arguments, *layerParameters(kind), diagnostics);
   for (auto &[name, argument] : bound.given)
-    a.values[name] = evaluator.evaluate(*argument->value, environment, &in);
+    a.values[name] = evaluate(*argument->value, environment, in);
   for (auto &[name, value] : a.values)
     if (value.bad())
       a.bad = true;
@@ -330,7 +330,7 @@ Current Elaboration::activation(const ast::Step &s, const ast::Program &program,
   std::map<std::string, Value> values;
   bool bad = !bound.good;
   for (auto &[name, argument] : bound.given) {
-    values[name] = evaluator.evaluate(*argument->value, environment, &in);
+    values[name] = evaluate(*argument->value, environment, in);
     bad |= values[name].bad();
   }
   if (bad || in.bad)

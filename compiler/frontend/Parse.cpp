@@ -335,8 +335,10 @@ ast::ExprPtr TreeBuilder::expression(CnnParser::ExpressionContext *context) {
 ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
   ast::Layers list;
   for (auto *pipeline : context->pipeline())
-    for (auto *s : pipeline->step())
+    for (auto *s : pipeline->step()) {
       list.push_back(step(s));
+      list.back().beginsStatement = s == pipeline->step(0);
+    }
   return list;
 }
 

@@ -22,9 +22,12 @@ private:
   void step(const ast::Step &s);
   void section(const char *name, const ast::Section &section);
   void program(const ast::Program &program);
-  void line(const std::string &text) { out += std::string(2 * depth, ' ') + text + "\n"; }
+  void line(const std::string &text) {
+    out += std::string(2 * depth, ' ') + arrow + text + "\n";
+    arrow.clear();
+  }
 
-  std::string out;
+  std::string out, arrow;
   size_t depth = 0;
 };
 
@@ -72,8 +75,10 @@ std::string Printer::parameters(const std::vector<ast::Parameter> &list) {
 }
 
 void Printer::layers(const ast::Layers &list) {
-  for (const ast::Step &s : list)
+  for (const ast::Step &s : list) {
+    arrow = s.beginsStatement ? "" : "-> ";
     step(s);
+  }
 }
 
 void Printer::body(const ast::Layers &list) {
