@@ -2,6 +2,7 @@
 // In: a Network.  Out: text with columns, or JSON with the same numbers.
 #include "compiler/driver/Show.h"
 #include "compiler/frontend/Elaborate.h"
+#include "compiler/frontend/ScalarPrograms.h"
 #include "compiler/support/Json.h"
 
 #include <algorithm>
@@ -64,6 +65,22 @@ Totals totals(const Network &network) {
     t.activations += double(elementsOf(layer.output));
   }
   return t;
+}
+
+/// The scalar programs as they will be compiled: arguments filled in, constants folded, unused states gone.
+std::string programsJson(const Train &train) {
+  auto assigns = [](const std::vector<OptimizerProgram::Assign> &body) {
+    std::string text;
+    for (const auto &assign : body)
+      text += (text.empty() ? "" : ",") + jsonString(assign.name + " = " + scalarText(assign.value));
+    return "[" + text + "]";
+  };
+  std::string states;
+  for (const auto &state : train.optimizer.states)
+    states += (states.empty() ? "" : ",") + jsonString(state.name);
+  return "\"optimizer\":{\"name\":" + jsonString(train.optimizer.name) + ",\"states\":[" + states + "],\"body\":" + assigns(train.optimizer.body) +
+         ",\"body_no_decay\":" + assigns(train.optimizer.bodyNoDecay) + "},\"schedule\":{\"name\":" + jsonString(train.schedule.name) +
+         ",\"factor\":" + jsonString(scalarText(train.schedule.factor)) + "}";
 }
 
 } // namespace
@@ -136,7 +153,7 @@ std::string showJson(const Network &network) {
   Totals t = totals(network);
   char macs[32];
   std::snprintf(macs, sizeof macs, "%.0f", t.macs);
-  out += "],\"parameters\":" + std::to_string(t.parameters) + ",\"statistics\":" + std::to_string(t.statistics) + ",\"macs\":" + macs + "}\n";
+  out += "],\"parameters\":" + std::to_string(t.parameters) + ",\"statistics\":" + std::to_string(t.statistics) + ",\"macs\":" + macs + "," + programsJson(network.train) + "}\n";
   return out;
 }
 
