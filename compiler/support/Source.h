@@ -23,4 +23,16 @@ struct Span {
   uint32_t length = 1;
 };
 
+/// Reads at most `maxBytes`; null and `why` if that fails. "-" is standard input. `regularOnly` refuses devices and pipes.
+std::shared_ptr<const SourceFile> readSource(const std::string &path, size_t maxBytes, bool regularOnly, std::string &why);
+
+/// The span of bytes [begin, end), cut at the end of its first line.
+Span spanOf(const std::shared_ptr<const SourceFile> &file, size_t begin, size_t end);
+
+/// A line without its end.
+std::string lineText(const SourceFile &file, uint32_t line);
+
+/// "lenet.cnn:4:3"
+std::string position(const Span &span);
+
 } // namespace cnnc

@@ -1,0 +1,15 @@
+// `cnnc show`: the table of a network's layers.
+// In: a Network.  Out: text, or JSON.
+#pragma once
+
+#include "compiler/frontend/Network.h"
+
+namespace cnnc {
+
+std::string showTable(const Network &network);
+std::string showJson(const Network &network);
+
+/// Elements of the parameters (not the statistics) whose names stand below the layer's.
+int64_t parametersOf(const Network &network, const Layer &layer);
+
+} // namespace cnnc

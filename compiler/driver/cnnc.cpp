@@ -1,0 +1,189 @@
+// cnnc, the compiler's command: flags, then the stages in order.
+// In: the command line.  Out: an executable, a stage's text, a table or messages; exit status 0 done, 1 the file is wrong, 2 the
+// command line is wrong, 3 the environment is.
+#include "compiler/driver/Compile.h"
+#include "compiler/driver/Show.h"
+#include "compiler/frontend/Frontend.h"
+#include "compiler/frontend/Parse.h"
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <iostream>
+#include <unistd.h>
+
+namespace {
+
+using namespace cnnc;
+
+constexpr const char *examples = R"(examples:
+  cnnc lenet.cnn -o lenet            compile a network into a trainer for this machine
+  ./lenet train                      train it
+  cnnc check lenet.cnn               check names and shapes only
+  cnnc show lenet.cnn                the table of its layers
+  cnnc lenet.cnn -P width=64 --batch 256 -o lenet64
+  cnnc --explain E0203               what a message means)";
+
+struct CommandLine {
+  std::string input, output, emit = "exe", target = "cpu", mcpu = "native", precision, network, explain, format = "text";
+  std::vector<std::string> params, warnings;
+  int64_t batch = 0;
+  bool json = false, version = false, verbose = false;
+  std::string mode; ///< "", "check" or "show"
+};
+
+void addInput(CLI::App &app, CommandLine &c, bool required) {
+  auto *file = app.add_option("FILE", c.input, "the .cnn file; - reads standard input");
+  if (required)
+    file->required();
+  app.add_option("-P", c.params, "NAME=VALUE: set a param of the file")->allow_extra_args(false)->expected(1);
+  app.add_option("--batch", c.batch, "training batch, in place of the file's")->check(CLI::Range(int64_t(1), int64_t(1) << 20));
+  app.add_option("--precision", c.precision, "f32, f64 or bf16, in place of the file's")->check(CLI::IsMember({"f32", "f64", "bf16"}));
+  app.add_option("--network", c.network, "which network of the file");
+  app.add_option("--message-format", c.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("-W", c.warnings, "-Werror: warnings are errors; -Wnone: no warnings")->allow_extra_args(false)->expected(1)->check(CLI::IsMember({"error", "none", "all"}));
+}
+
+/// Prints what there is to say and turns it into the exit status.
+int finish(const CommandLine &c, const DiagnosticEngine &diagnostics, int status) {
+  bool color = ::isatty(STDERR_FILENO) && !std::getenv("NO_COLOR");
+  std::cerr << (c.format == "json" ? diagnostics.renderJson() : diagnostics.render({color}));
+  return std::max(status, diagnostics.exitCode());
+}
+
+/// Writes to a file or, for "-", to standard output.
+bool write(const std::string &path, const std::string &text) {
+  std::FILE *out = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
+  if (!out)
+    return false;
+  bool good = std::fwrite(text.data(), 1, text.size(), out) == text.size();
+  return (out == stdout ? std::fflush(out) == 0 : std::fclose(out) == 0) && good;
+}
+
+int emitText(const CommandLine &c, const std::string &text, DiagnosticEngine &diagnostics) {
+  std::string path = c.output.empty() ? "-" : c.output;
+  if (!write(path, text))
+    diagnostics.report(Diag::Environment, {}, {"cannot write `" + path + "`: " + std::strerror(errno)});
+  return finish(c, diagnostics, 0);
+}
+
+FrontendOptions frontendOptions(const CommandLine &c, DiagnosticEngine &diagnostics) {
+  FrontendOptions options;
+  for (const std::string &param : c.params) {
+    size_t equals = param.find('=');
+    if (equals == std::string::npos || equals == 0)
+      diagnostics.report(Diag::CommandLine, {}, {"-P " + param + " is not of the form -P name=value"});
+    else
+      options.params.push_back({param.substr(0, equals), param.substr(equals + 1)});
+  }
+  if (c.batch)
+    options.batch = c.batch;
+  if (!c.precision.empty())
+    options.precision = c.precision == "f64" ? Precision::F64 : c.precision == "bf16" ? Precision::BF16 : Precision::F32;
+  if (!c.network.empty())
+    options.network = c.network;
+  options.allNetworks = c.mode == "check";
+  return options;
+}
+
+int run(const CommandLine &c, const std::string &command) {
+  DiagnosticEngine diagnostics;
+  for (const std::string &warning : c.warnings) {
+    diagnostics.warningsAreErrors |= warning == "error";
+    diagnostics.warningsEnabled &= warning != "none";
+  }
+  FrontendOptions frontend = frontendOptions(c, diagnostics);
+  if (diagnostics.hasErrors())
+    return finish(c, diagnostics, 2);
+
+  std::string why;
+  auto source = readSource(c.input, maxSourceBytes, false, why);
+  if (!source) {
+    diagnostics.report(Diag::CannotRead, {}, {c.input}).note(why);
+    return finish(c, diagnostics, 1);
+  }
+  if (c.emit == "ast" && c.mode.empty()) {
+    std::string text = printAst(source, diagnostics);
+    return diagnostics.hasErrors() ? finish(c, diagnostics, 1) : emitText(c, text, diagnostics);
+  }
+  std::vector<Network> networks = check(source, frontend, diagnostics);
+  if (diagnostics.hasErrors() || c.mode == "check")
+    return finish(c, diagnostics, 0);
+  if (c.mode == "show")
+    return emitText(c, c.json ? showJson(networks[0]) : showTable(networks[0]), diagnostics);
+
+  CompileOptions options;
+  options.inputPath = c.input;
+  options.sourceText = source->text;
+  options.emit = c.emit;
+  options.outputPath = c.output.empty() && c.emit != "exe" ? "-" : c.output;
+  options.target = c.target;
+  options.mcpu = c.mcpu;
+  options.command = command;
+  options.verbose = c.verbose;
+  return finish(c, diagnostics, compileNetwork(networks[0], options, diagnostics));
+}
+
+int realMain(int argc, char **argv) {
+  CommandLine c;
+  CLI::App app("cnnc compiles convolutional networks into self-contained trainers.", "cnnc");
+  app.footer(examples);
+  addInput(app, c, false);
+  app.add_option("-o", c.output, "the file to write; - writes to standard output");
+  app.add_option("--emit", c.emit, "stop at a stage: ast cnn train linalg loops llvm asm obj ptx lib")
+      ->check(CLI::IsMember({"exe", "ast", "cnn", "train", "linalg", "loops", "llvm", "asm", "obj", "ptx", "lib"}));
+  app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
+  app.add_option("--explain", c.explain, "CODE: the long form of a message");
+  app.add_flag("--version", c.version, "print the version");
+  app.add_flag("-v,--verbose", c.verbose, "say what is being done");
+  auto *check = app.add_subcommand("check", "check names and shapes only");
+  addInput(*check, c, true);
+  auto *show = app.add_subcommand("show", "the table of the layers");
+  addInput(*show, c, true);
+  show->add_flag("--json", c.json, "as JSON");
+  show->add_option("-o", c.output, "the file to write");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  c.mode = check->parsed() ? "check" : show->parsed() ? "show" : "";
+  if (c.version) {
+    std::cout << "cnnc " CNNC_VERSION "\n";
+    return 0;
+  }
+  if (!c.explain.empty()) {
+    std::string text = explain(c.explain);
+    if (text.empty())
+      std::cerr << "cnnc: there is no message " << c.explain << "\n";
+    else
+      std::cout << text;
+    return text.empty() ? 2 : 0;
+  }
+  if (c.input.empty()) {
+    std::cerr << "cnnc compiles convolutional networks into self-contained trainers. `cnnc --help` lists the options.\n" << examples << "\n";
+    return 2;
+  }
+  if (c.mode.empty() && c.emit == "exe" && c.output.empty()) {
+    std::cerr << "cnnc: say where the program goes: cnnc " << c.input << " -o NAME\n";
+    return 2;
+  }
+  std::string command;
+  for (int i = 0; i < argc; ++i)
+    command += (i ? " " : "") + std::string(argv[i]);
+  return run(c, command);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  try {
+    return realMain(argc, argv);
+  } catch (const std::bad_alloc &) {
+    std::cerr << "cnnc: out of memory\n";
+  } catch (const std::exception &error) {
+    std::cerr << "cnnc: " << error.what() << "\n";
+  }
+  return 3;
+}

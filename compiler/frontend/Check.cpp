@@ -1,0 +1,131 @@
+// check(): parse, load, evaluate params, elaborate the networks, read the data and train blocks.
+// In: a source file and the command line's overrides.  Out: Networks, or diagnostics.
+#include "compiler/frontend/BigStack.h"
+#include "compiler/frontend/Elaborate.h"
+#include "compiler/frontend/Entries.h"
+#include "compiler/frontend/Frontend.h"
+#include "compiler/frontend/Load.h"
+#include "compiler/frontend/Parse.h"
+#include "compiler/support/Spelling.h"
+
+#include <algorithm>
+
+namespace cnnc {
+namespace {
+
+/// Bare names that stand for themselves where no variable hides them.
+std::set<std::string> wordsOf(const Definitions &definitions) {
+  std::set<std::string> words = {"same", "narrow", "valid", "wide", "full"};
+  for (const std::string &name : initNames())
+    words.insert(name);
+  for (const std::string &kind : layerKinds())
+    words.insert(kind);
+  for (auto &[name, unused] : definitions.activations)
+    words.insert(name);
+  for (auto &[name, unused] : definitions.blocks)
+    words.insert(name);
+  return words;
+}
+
+void evaluateParams(const Definitions &definitions, const FrontendOptions &options, Evaluator &evaluator, Environment &globals, DiagnosticEngine &diagnostics) {
+  std::map<std::string, Value> given;
+  for (auto &[name, text] : options.params) {
+    auto known = std::find_if(definitions.params.begin(), definitions.params.end(), [&, n = name](auto *p) { return p->name.text == n; });
+    if (known == definitions.params.end()) {
+      std::vector<std::string> names;
+      for (const ast::Param *param : definitions.params)
+        names.push_back(param->name.text);
+      auto &d = diagnostics.report(Diag::UnknownParameter, {}, {name});
+      std::string help = didYouMean(name, names);
+      if (!help.empty())
+        d.help(help);
+      continue;
+    }
+    auto source = std::make_shared<SourceFile>();
+    source->path = "-P " + name;
+    source->text = text;
+    if (ast::ExprPtr e = parseExpression(source, diagnostics))
+      given[name] = evaluator.evaluate(*e, globals, nullptr);
+    else
+      given[name] = Value();
+  }
+  for (const ast::Param *param : definitions.params) {
+    auto it = given.find(param->name.text);
+    Value value = evaluator.evaluate(*param->value, globals, nullptr);
+    bool typed = it != given.end() && !value.bad() && !it->second.bad();
+    if (typed && it->second.kind != value.kind)
+      diagnostics.report(Diag::CommandLine, it->second.span, {"-P " + param->name.text + " must be of the kind of its default, " + describe(value) + ", and this is " + describe(it->second)});
+    globals.names[param->name.text] = it == given.end() ? value : it->second;
+  }
+}
+
+std::vector<const ast::Network *> choose(const Definitions &definitions, const FrontendOptions &options, const SourceFile &source, DiagnosticEngine &diagnostics) {
+  std::vector<std::string> names;
+  for (const ast::Network *network : definitions.networks)
+    names.push_back(network->name.text);
+  std::string all;
+  for (const std::string &name : names)
+    all += (all.empty() ? "" : ", ") + name;
+  if (options.network) {
+    for (const ast::Network *network : definitions.networks)
+      if (network->name.text == *options.network)
+        return {network};
+    auto &d = diagnostics.report(Diag::UnknownNetwork, {}, {*options.network});
+    std::string help = didYouMean(*options.network, names);
+    if (!help.empty())
+      d.help(help);
+    d.note(all.empty() ? "it has none" : "it has " + all);
+    return {};
+  }
+  if (definitions.networks.size() > 1 && !options.allNetworks)
+    diagnostics.report(Diag::ChooseNetwork, {}).help("choose one with --network: " + all);
+  return definitions.networks;
+}
+
+std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics) {
+  std::vector<Network> networks;
+  auto file = parse(source, diagnostics);
+  if (!file)
+    return networks;
+  Definitions definitions;
+  load(std::move(*file), definitions, diagnostics);
+  Evaluator evaluator(diagnostics, wordsOf(definitions));
+  Environment globals;
+  evaluateParams(definitions, options, evaluator, globals, diagnostics);
+  checkDefinitions(definitions, diagnostics);
+
+  const ast::File &main = definitions.files.front();
+  bool library = !main.blocks.empty() || !main.programs.empty();
+  if (definitions.networks.empty() && !(library && options.allNetworks && !options.network)) {
+    Span start = spanOf(source, 0, 0);
+    if (source->text.empty())
+      start.line = 0;
+    diagnostics.report(Diag::EmptyFile, start).help("network name { input(1, 28, 28)  flatten -> dense(10) -> softmax }");
+    return networks;
+  }
+  Entries entries(definitions, globals, evaluator, diagnostics);
+  for (const ast::Network *chosen : choose(definitions, options, *source, diagnostics)) {
+    Network network = Elaboration(definitions, globals, evaluator, diagnostics).run(*chosen);
+    network.data = entries.data(network);
+    network.train = entries.train(network, network.data);
+    if (options.batch)
+      network.train.batch = *options.batch;
+    if (options.precision)
+      network.train.precision = *options.precision;
+    networks.push_back(std::move(network));
+  }
+  entries.tune();
+  if (diagnostics.hasErrors())
+    networks.clear();
+  return networks;
+}
+
+} // namespace
+
+std::vector<Network> check(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics) {
+  std::vector<Network> networks;
+  onBigStack([&] { networks = checkAll(source, options, diagnostics); });
+  return networks;
+}
+
+} // namespace cnnc

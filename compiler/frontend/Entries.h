@@ -1,0 +1,53 @@
+// The data and train blocks: their entries become Data and Train.
+// In: sections of the AST.  Out: Data, Train and the parameters that weight decay leaves alone; mistakes are reported entry by entry.
+#pragma once
+
+#include "compiler/frontend/Arguments.h"
+#include "compiler/frontend/Definitions.h"
+
+namespace cnnc {
+
+class Entries {
+public:
+  Entries(const Definitions &definitions, const Environment &globals, Evaluator &evaluator, DiagnosticEngine &diagnostics)
+      : definitions(definitions), globals(globals), evaluator(evaluator), diagnostics(diagnostics) {}
+
+  std::optional<Data> data(const Network &network);
+  Train train(Network &network, const std::optional<Data> &data);
+  void tune();
+
+private:
+  using Table = std::map<std::string, const ast::Entry *>;
+  Table entriesOf(const ast::Section &section, const std::string &what, const std::vector<std::string> &known);
+  Value valueOf(const ast::Entry &entry);
+  int64_t integer(const Table &table, const std::string &name, int64_t otherwise, int64_t least, int64_t most);
+  std::string string(const ast::Entry &entry);
+  std::vector<double> numbers(const ast::Argument &argument, const std::string &name);
+  void wrong(const ast::Expr &e, const std::string &name, const std::string &expected);
+  std::string choose(const ast::Expr &e, const std::string &what, const std::vector<std::string> &known);
+
+  // EntriesData.cpp
+  std::optional<DataSource> source(const ast::Entry &entry);
+  void validation(const ast::Entry &entry, Data &data);
+  void normalize(const ast::Entry &entry, Data &data, const Network &network);
+  void classes(const ast::Entry &entry, Data &data, const Network &network);
+  void augment(const ast::Entry &entry, Data &data);
+  // EntriesTrain.cpp
+  bool arguments(const ast::Expr &e, const ast::Program &program, std::map<std::string, Value> &values);
+  void optimizer(const ast::Entry *entry, Train &train);
+  void schedule(const ast::Entry *entry, Train &train);
+  void loss(const ast::Entry &entry, Train &train);
+  void clip(const ast::Entry &entry, Train &train);
+  void precision(const ast::Entry &entry, Train &train);
+  void noDecay(const ast::Entry &entry, Network &network);
+  std::string metric(const ast::Expr &e, const std::optional<Data> &data);
+  void keep(const ast::Entry &entry, Train &train, const std::optional<Data> &data);
+  void stop(const ast::Entry &entry, Train &train, const std::optional<Data> &data);
+
+  const Definitions &definitions;
+  const Environment &globals;
+  Evaluator &evaluator;
+  DiagnosticEngine &diagnostics;
+};
+
+} // namespace cnnc

@@ -1,0 +1,228 @@
+// The train and tune blocks.
+// In: the section of the AST, the network and its data.  Out: Train; the defaults are those of a PyTorch user.
+#include "compiler/frontend/Entries.h"
+#include "compiler/frontend/ScalarPrograms.h"
+#include "compiler/support/Spelling.h"
+
+#include <algorithm>
+
+namespace cnnc {
+namespace {
+constexpr int64_t maxEpochs = 1000000, maxBatch = 1 << 20;
+constexpr double maxSeed = 9007199254740992.0; // 2^53: what a number holds exactly
+
+template <typename T> std::vector<std::string> namesOf(const std::map<std::string, const T *> &table) {
+  std::vector<std::string> names;
+  for (auto &[name, unused] : table)
+    names.push_back(name);
+  return names;
+}
+} // namespace
+
+Train Entries::train(Network &network, const std::optional<Data> &data) {
+  Train train;
+  Table table;
+  if (definitions.train)
+    table = entriesOf(*definitions.train, "train", {"epochs", "batch", "loss", "optimizer", "schedule", "no_decay", "clip", "precision", "keep", "stop", "seed"});
+  train.epochs = integer(table, "epochs", train.epochs, 1, maxEpochs);
+  train.batch = integer(table, "batch", train.batch, 1, maxBatch);
+  train.seed = uint64_t(integer(table, "seed", 1, 0, int64_t(maxSeed)));
+  auto entry = [&](const char *name) { return table.count(name) ? table[name] : nullptr; };
+  optimizer(entry("optimizer"), train);
+  schedule(entry("schedule"), train);
+  if (auto *e = entry("loss"))
+    loss(*e, train);
+  if (auto *e = entry("clip"))
+    clip(*e, train);
+  if (auto *e = entry("precision"))
+    precision(*e, train);
+  if (auto *e = entry("no_decay"))
+    noDecay(*e, network);
+  if (auto *e = entry("keep"))
+    keep(*e, train, data);
+  if (auto *e = entry("stop"))
+    stop(*e, train, data);
+  return train;
+}
+
+bool Entries::arguments(const ast::Expr &e, const ast::Program &program, std::map<std::string, Value> &values) {
+  std::vector<ParameterSpec> parameters;
+  for (const ast::Parameter &p : program.parameters)
+    parameters.push_back({p.name.text, p.value == nullptr});
+  BoundArguments bound = bindArguments(program.name.text, e.span, e.arguments, parameters, diagnostics);
+  bool good = bound.good;
+  for (auto &[name, argument] : bound.given) {
+    values[name] = evaluator.evaluate(*argument->value, globals, nullptr);
+    good &= !values[name].bad();
+  }
+  return good;
+}
+
+void Entries::optimizer(const ast::Entry *entry, Train &train) {
+  ScalarCompiler compiler(definitions, diagnostics);
+  std::map<std::string, Value> values;
+  if (!entry) { // PyTorch's Adam: it trains most things without a choice
+    if (auto program = compiler.optimizer(*definitions.optimizers.at("adam"), values, {}))
+      train.optimizer = *program;
+    return;
+  }
+  const ast::Expr &e = *entry->value;
+  std::string name = choose(e, "optimizer", namesOf(definitions.optimizers));
+  if (name.empty() || !arguments(e, *definitions.optimizers.at(name), values))
+    return;
+  for (auto &[argument, value] : values)
+    if (value.kind == Value::Kind::Number && value.number < 0) {
+      diagnostics.report(Diag::EntryValue, value.span, {"`" + argument + "`", "0 or more"}).label(value.span, "this is " + numberText(value.number));
+      return;
+    }
+  auto program = compiler.optimizer(*definitions.optimizers.at(name), values, e.span);
+  if (!program)
+    return;
+  if (program->lr == 0)
+    diagnostics.report(Diag::ZeroLearningRate, values.count("lr") ? values["lr"].span : e.span);
+  train.optimizer = *program;
+}
+
+void Entries::schedule(const ast::Entry *entry, Train &train) {
+  ScalarCompiler compiler(definitions, diagnostics);
+  std::map<std::string, Value> values;
+  std::string name = "constant";
+  Span use;
+  if (entry) {
+    use = entry->value->span;
+    name = choose(*entry->value, "schedule", namesOf(definitions.schedules));
+    if (name.empty() || !arguments(*entry->value, *definitions.schedules.at(name), values))
+      return;
+  }
+  if (auto program = compiler.schedule(*definitions.schedules.at(name), values, use))
+    train.schedule = *program;
+}
+
+void Entries::loss(const ast::Entry &entry, Train &train) {
+  const ast::Expr &e = *entry.value;
+  if (choose(e, "loss", {"cross_entropy"}).empty())
+    return;
+  BoundArguments bound = bindArguments("cross_entropy", e.span, e.arguments, {{"smoothing", false}}, diagnostics);
+  auto it = bound.given.find("smoothing");
+  if (it == bound.given.end())
+    return;
+  Value value = evaluator.evaluate(*it->second->value, globals, nullptr);
+  if (value.kind == Value::Kind::Number && value.number >= 0 && value.number < 1)
+    train.smoothing = value.number;
+  else if (!value.bad())
+    wrong(*it->second->value, "smoothing", "a number from 0 up to but not 1");
+}
+
+void Entries::clip(const ast::Entry &entry, Train &train) {
+  const ast::Expr &e = *entry.value;
+  std::string kind = choose(e, "clip", {"norm", "value", "none"});
+  if (kind.empty() || kind == "none")
+    return;
+  std::vector<double> limit;
+  for (const ast::Argument &argument : e.arguments)
+    for (double number : numbers(argument, "clip"))
+      limit.push_back(number);
+  if (limit.size() != 1 || !(limit[0] > 0)) {
+    wrong(e, "clip", "norm(limit) or value(limit) with a limit greater than 0");
+    return;
+  }
+  train.clip = kind == "norm" ? Train::Clip::Norm : Train::Clip::Value;
+  train.clipLimit = limit[0];
+}
+
+void Entries::precision(const ast::Entry &entry, Train &train) {
+  std::string name = choose(*entry.value, "precision", {"f32", "f64", "bf16"});
+  train.precision = name == "f64" ? Precision::F64 : name == "bf16" ? Precision::BF16 : Precision::F32;
+}
+
+void Entries::noDecay(const ast::Entry &entry, Network &network) {
+  const ast::Expr &e = *entry.value;
+  std::vector<std::string> chosen;
+  std::vector<ast::ExprPtr> items = e.kind == ast::Expr::Kind::List ? e.items : std::vector<ast::ExprPtr>{entry.value};
+  for (const ast::ExprPtr &item : items) {
+    std::string name = choose(*item, "kind of parameter", {"bias", "batchnorm", "groupnorm", "layernorm", "prelu", "none"});
+    if (!name.empty())
+      chosen.push_back(name);
+  }
+  auto has = [&](const std::string &name) { return std::find(chosen.begin(), chosen.end(), name) != chosen.end(); };
+  auto exclude = [&](int index) {
+    if (index >= 0)
+      network.tensors[size_t(index)].decay = false;
+  };
+  for (Tensor &tensor : network.tensors)
+    if (has("bias") && tensor.kind == Tensor::Kind::Bias)
+      tensor.decay = false;
+  for (const Layer &layer : network.layers) {
+    if (auto *norm = std::get_if<BatchNormLayer>(&layer.body); norm && has("batchnorm"))
+      exclude(norm->weight), exclude(norm->bias);
+    if (auto *norm = std::get_if<GroupNormLayer>(&layer.body); norm && has("groupnorm"))
+      exclude(norm->weight), exclude(norm->bias);
+    if (auto *norm = std::get_if<LayerNormLayer>(&layer.body); norm && has("layernorm"))
+      exclude(norm->weight), exclude(norm->bias);
+    if (auto *prelu = std::get_if<PreluLayer>(&layer.body); prelu && has("prelu"))
+      exclude(prelu->weight);
+  }
+}
+
+std::string Entries::metric(const ast::Expr &e, const std::optional<Data> &data) {
+  static const std::vector<std::string> known = {"val.accuracy", "val.loss", "train.accuracy", "train.loss", "test.accuracy", "test.loss"};
+  if (e.kind != ast::Expr::Kind::Member || std::find(known.begin(), known.end(), e.text) == known.end()) {
+    auto &d = diagnostics.report(Diag::UnknownChoice, e.span, {"measure", e.text.empty() ? "?" : e.text});
+    std::string help = didYouMean(e.text, known);
+    d.help(help.empty() ? "val.accuracy, val.loss, train.accuracy or train.loss" : help);
+    return "";
+  }
+  bool noValidation = data && !data->val && data->valSplit == 0;
+  if (e.text.rfind("val.", 0) == 0 && noValidation && !diagnostics.hasErrors())
+    diagnostics.report(Diag::NoValidation, e.span, {e.text}).help("val = split(0.1) in the data block holds a tenth of the training set out");
+  return e.text;
+}
+
+void Entries::keep(const ast::Entry &entry, Train &train, const std::optional<Data> &data) {
+  const ast::Expr &e = *entry.value;
+  if (e.kind == ast::Expr::Kind::Name && (e.text == "last" || e.text == "none"))
+    return;
+  if (e.kind == ast::Expr::Kind::Call && e.text == "best" && e.arguments.size() == 1 && !e.arguments[0].keyword)
+    train.keepMetric = metric(*e.arguments[0].value, data);
+  else
+    wrong(e, "keep", "last, or best(val.accuracy)");
+}
+
+void Entries::stop(const ast::Entry &entry, Train &train, const std::optional<Data> &data) {
+  const ast::Expr &e = *entry.value;
+  if (e.kind == ast::Expr::Kind::Name && e.text == "none")
+    return;
+  if (e.kind != ast::Expr::Kind::Call || e.text != "no_better") {
+    wrong(e, "stop", "none, or no_better(val.loss, epochs=5)");
+    return;
+  }
+  BoundArguments bound = bindArguments("no_better", e.span, e.arguments, {{"metric", true}, {"epochs", true}}, diagnostics);
+  if (!bound.good)
+    return;
+  std::string name = metric(*bound.given["metric"]->value, data);
+  auto epochs = numbers(*bound.given["epochs"], "epochs");
+  if (epochs.size() != 1 || epochs[0] < 1 || epochs[0] > double(maxEpochs) || epochs[0] != double(int64_t(epochs[0]))) {
+    if (!epochs.empty())
+      wrong(*bound.given["epochs"]->value, "epochs", "a whole number of at least 1");
+    return;
+  }
+  train.stopMetric = name;
+  train.stopEpochs = int64_t(epochs[0]);
+}
+
+void Entries::tune() {
+  if (!definitions.tune)
+    return;
+  std::vector<std::string> known = {"metric", "trials"};
+  for (const ast::Param *param : definitions.params)
+    known.push_back(param->name.text);
+  Table table = entriesOf(*definitions.tune, "tune", known);
+  integer(table, "trials", 1, 1, maxEpochs);
+  for (auto &[name, entry] : table)
+    if (name == "metric")
+      choose(*entry->value, "metric", {"maximize", "minimize"});
+    else if (name != "trials")
+      choose(*entry->value, "search", {"uniform", "log_uniform", "choice", "integer"});
+}
+
+} // namespace cnnc
