@@ -1,12 +1,13 @@
 // What the verifiers share.
 // In: an operation and its values.  Out: success, or an error with the numbers (Checks.h).
 #include "compiler/dialect/Checks.h"
+#include "compiler/shape/Shape.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
+using namespace cnnc;
 using namespace cnnc::cnn;
 
 ArrayRef<int64_t> cnnc::cnn::shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
@@ -48,17 +49,16 @@ LogicalResult cnnc::cnn::checkShape(Operation *op, Named value, ArrayRef<int64_t
                            << shapeText(expected);
 }
 
-/// One axis of a window, for the message.
-static LogicalResult checkSide(Operation *op, StringRef axis, int64_t side, int64_t kernel, int64_t stride,
-                               int64_t before, int64_t after, int64_t dilation, int64_t output) {
-  // O = floor((W - K_eff + P) / S) + 1, K_eff = D(K-1) + 1
-  int64_t span = side - (dilation * (kernel - 1) + 1) + before + after;
-  int64_t expected = llvm::divideFloorSigned(span, stride) + 1;
-  if (expected == output && output > 0)
+/// One axis of a window.
+static LogicalResult checkSide(Operation *op, StringRef axis, int64_t W, int64_t K, int64_t S, int64_t before, int64_t after,
+                               int64_t D, int64_t O) {
+  std::optional<int64_t> expected = shape::outputSideUnchecked(W, K, S, before, after, D);
+  if (expected && *expected == O && O > 0)
     return success();
-  return op->emitOpError() << "output " << axis << " is " << output << ", expected (" << side << " - "
-                           << dilation * (kernel - 1) + 1 << " + " << before + after << ")/" << stride
-                           << " + 1 = " << expected;
+  InFlightDiagnostic error = op->emitOpError() << "output " << axis << " is " << O << ", expected ";
+  if (!expected)
+    return error << "numbers that do not overflow";
+  return error << "(" << W << " - " << D * (K - 1) + 1 << " + " << before + after << ")/" << S << " + 1 = " << *expected;
 }
 
 LogicalResult cnnc::cnn::checkWindow(Operation *op, const Window &window, Named input, Named output) {

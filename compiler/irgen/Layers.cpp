@@ -76,21 +76,20 @@ Value LayerBuilder::addBias(Value x, int bias) {
   return bias < 0 ? x : map({x, tensors[bias]}, [](cnn::Scalars &s, ValueRange x) { return s.add(x[0], x[1]); });
 }
 
-Value LayerBuilder::pool(Value x, bool max, Size2 kernel, Size2 stride, const Pads &pad, Size2 ceilExtra, bool countPad) {
-  constexpr int64_t cellsOfI8 = 128, cellsOfI16 = 32768;
+Value LayerBuilder::pool(Value x, const PoolLayer &layer, Size2 output) {
+  constexpr int64_t cellsOfI8 = 128, cellsOfI16 = 32768; // as CnnOps.td says of cnn.maxpool
+  auto [kernel, pad, extra] = std::tuple(layer.kernel, layer.pad, layer.ceilExtra);
   ArrayRef<int64_t> from = cast<RankedTensorType>(x.getType()).getShape();
-  int64_t height = (from[2] - kernel.h + pad.top + pad.bottom + ceilExtra.h) / stride.h + 1;
-  int64_t width = (from[3] - kernel.w + pad.left + pad.right + ceilExtra.w) / stride.w + 1;
-  RankedTensorType output = tensorType({from[0], from[1], height, width});
+  RankedTensorType to = tensorType({from[0], from[1], output.h, output.w});
   auto kernelAttr = builder.getDenseI64ArrayAttr({kernel.h, kernel.w});
-  auto stridesAttr = builder.getDenseI64ArrayAttr({stride.h, stride.w});
-  auto padsAttr = builder.getDenseI64ArrayAttr({pad.top, pad.left, pad.bottom + ceilExtra.h, pad.right + ceilExtra.w});
-  if (!max)
-    return cnn::AvgPoolOp::create(builder, loc, output, x, kernelAttr, stridesAttr, padsAttr,
-                                  builder.getDenseI64ArrayAttr({ceilExtra.h, ceilExtra.w}), builder.getBoolAttr(countPad));
+  auto stridesAttr = builder.getDenseI64ArrayAttr({layer.stride.h, layer.stride.w});
+  auto padsAttr = builder.getDenseI64ArrayAttr({pad.top, pad.left, pad.bottom + extra.h, pad.right + extra.w});
+  if (!layer.max)
+    return cnn::AvgPoolOp::create(builder, loc, to, x, kernelAttr, stridesAttr, padsAttr,
+                                  builder.getDenseI64ArrayAttr({extra.h, extra.w}), builder.getBoolAttr(layer.countPad));
   int64_t cells = kernel.h * kernel.w;
   Type index = builder.getIntegerType(cells <= cellsOfI8 ? 8 : cells <= cellsOfI16 ? 16 : 32);
-  return cnn::MaxPoolOp::create(builder, loc, output, output.clone(index), x, kernelAttr, stridesAttr, padsAttr).getOutput();
+  return cnn::MaxPoolOp::create(builder, loc, to, to.clone(index), x, kernelAttr, stridesAttr, padsAttr).getOutput();
 }
 
 Value LayerBuilder::normalizeRuns(Value x, int64_t groups, double eps) {
@@ -117,15 +116,18 @@ Value LayerBuilder::build(const ConvLayer &conv, const Layer &layer, ValueRange 
   return addBias(y, conv.bias);
 }
 
-Value LayerBuilder::build(const PoolLayer &layer, const Layer &, ValueRange x) {
-  return pool(x[0], layer.max, layer.kernel, layer.stride, layer.pad, layer.ceilExtra, layer.countPad);
+Value LayerBuilder::build(const PoolLayer &body, const Layer &layer, ValueRange x) {
+  return pool(x[0], body, {layer.output.height, layer.output.width});
 }
 
 Value LayerBuilder::build(const GlobalPoolLayer &layer, const Layer &, ValueRange x) {
   ArrayRef<int64_t> from = cast<RankedTensorType>(x[0].getType()).getShape();
   if (from.size() == 2) // one value a channel already
     return x[0];
-  return pool(x[0], layer.max, {from[2], from[3]}, {1, 1}, {}, {0, 0}, true);
+  PoolLayer whole;
+  whole.max = layer.max;
+  whole.kernel = {from[2], from[3]};
+  return pool(x[0], whole, {1, 1});
 }
 
 Value LayerBuilder::build(const BatchNormLayer &norm, const Layer &layer, ValueRange x) {
@@ -160,9 +162,12 @@ Value LayerBuilder::build(const LrnLayer &lrn, const Layer &, ValueRange x) {
   auto from = cast<RankedTensorType>(x[0].getType());
   int64_t channels = from.getDimSize(1);
   Value squares = map(x[0], [](cnn::Scalars &s, ValueRange x) { return s.mul(x[0], x[0]); });
-  Value rows = reshape(squares, {batch, 1, channels, from.getNumElements() / (batch * channels)});
-  Pads pad{lrn.size / 2, 0, (lrn.size - 1) / 2, 0};
-  Value mean = reshape(pool(rows, false, {lrn.size, 1}, {1, 1}, pad, {0, 0}, true), from.getShape());
+  Size2 side{channels, from.getNumElements() / (batch * channels)};
+  PoolLayer neighbours;
+  neighbours.max = false;
+  neighbours.kernel = {lrn.size, 1};
+  neighbours.pad = {lrn.size / 2, 0, (lrn.size - 1) / 2, 0};
+  Value mean = reshape(pool(reshape(squares, {batch, 1, side.h, side.w}), neighbours, side), from.getShape());
   return map({x[0], mean}, [&](cnn::Scalars &s, ValueRange x) {
     Value base = s.add(s.number(lrn.k), s.mul(s.number(lrn.alpha), x[1]));
     return s.mul(x[0], s.call<math::PowFOp>(base, s.number(-lrn.beta)));

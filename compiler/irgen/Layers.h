@@ -52,7 +52,7 @@ private:
   /// One scalar program on all elements; the result has the shape of inputs[0].
   mlir::Value map(mlir::ValueRange inputs, Body body);
   mlir::Value addBias(mlir::Value x, int bias);
-  mlir::Value pool(mlir::Value x, bool max, Size2 kernel, Size2 stride, const Pads &pad, Size2 ceilExtra, bool countPad);
+  mlir::Value pool(mlir::Value x, const PoolLayer &layer, Size2 output);
   /// (x - mean) / sqrt(variance + eps) over each of `groups` runs of equal length.
   mlir::Value normalizeRuns(mlir::Value x, int64_t groups, double eps);
 

@@ -3,6 +3,7 @@
 // Out: @train_step(x, labels, rng, lr, step, tensors...) -> loss, logits, gradients..., updated statistics...
 #include "compiler/transforms/Passes.h"
 
+#include "compiler/dialect/Roles.h"
 #include "compiler/dialect/Scalars.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
@@ -52,7 +53,7 @@ LogicalResult Autodiff::checkForward(func::FuncOp forward) {
     return forward.emitError() << "must have one block, the input as its first argument and the logits as its result";
   for (unsigned i = 0; i < forward.getNumArguments(); ++i)
     if (auto type = dyn_cast<RankedTensorType>(forward.getArgument(i).getType());
-        !type || !isa<FloatType>(type.getElementType()) || !forward.getArgAttrOfType<StringAttr>(i, "cnn.role"))
+        !type || !isa<FloatType>(type.getElementType()) || argumentRole(forward, i).empty())
       return forward.emitError() << "argument " << i << " must be a tensor of floats with a cnn.role";
   auto logits = dyn_cast<RankedTensorType>(forward.getResultTypes()[0]);
   if (!logits || logits.getRank() != 2)
@@ -139,7 +140,7 @@ void Autodiff::flow(OpBuilder &builder, Operation *user, Value value, Value grad
 LogicalResult Autodiff::walkBackwards(func::FuncOp step, Value loss) {
   DenseSet<Value> active; // what depends on a parameter
   for (unsigned i = FirstTensor; i < step.getNumArguments(); ++i)
-    if (step.getArgAttrOfType<StringAttr>(i, "cnn.role") == "parameter")
+    if (argumentRole(step, i) == "parameter")
       active.insert(step.getArgument(i));
   SmallVector<Operation *> forward;
   for (Operation &op : step.getBody().front().without_terminator())
@@ -188,7 +189,7 @@ void Autodiff::appendResults(func::FuncOp step, Value loss) {
   SmallVector<unsigned> statistics;
   for (unsigned i = FirstTensor; i < step.getNumArguments(); ++i) {
     Value tensor = step.getArgument(i), gradient = gradients.lookup(tensor);
-    if (step.getArgAttrOfType<StringAttr>(i, "cnn.role") != "parameter") {
+    if (argumentRole(step, i) != "parameter") {
       statistics.push_back(i);
       continue;
     }

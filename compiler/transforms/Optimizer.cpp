@@ -3,6 +3,7 @@
 // Out: @train_step with the arguments of role "state" and the results of role "update"; the gradients stay as they are.
 #include "compiler/transforms/Passes.h"
 
+#include "compiler/dialect/Roles.h"
 #include "compiler/dialect/Scalars.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/PassManager.h"
@@ -62,19 +63,18 @@ LogicalResult Optimizer::findParameters() {
     if (each && failed(checkProgram(each)))
       return failure();
   end = cast<func::ReturnOp>(step.getBody().front().getTerminator());
-  auto role = [&](unsigned i) { return step.getArgAttrOfType<StringAttr>(i, "cnn.role"); };
   llvm::StringMap<Value> gradients;
   for (unsigned i = 0; i < step.getNumResults(); ++i)
-    if (step.getResultAttrOfType<StringAttr>(i, "cnn.role") == "gradient")
-      gradients[step.getResultAttrOfType<StringAttr>(i, "cnn.name").getValue()] = end.getOperand(i);
+    if (resultRole(step, i) == "gradient")
+      gradients[resultName(step, i)] = end.getOperand(i);
   for (unsigned i = 0; i < step.getNumArguments(); ++i) {
-    if (role(i) == "lr")
+    if (argumentRole(step, i) == "lr")
       rate = step.getArgument(i);
-    if (role(i) == "step")
+    if (argumentRole(step, i) == "step")
       number = step.getArgument(i);
-    if (role(i) != "parameter")
+    if (argumentRole(step, i) != "parameter")
       continue;
-    auto name = step.getArgAttrOfType<StringAttr>(i, "cnn.name");
+    auto name = StringAttr::get(&getContext(), argumentName(step, i));
     bool noDecay = step.getArgAttr(i, "cnn.no_decay") != Attribute();
     if (noDecay && !programNoDecay)
       return step.emitError() << "parameter " << name << " has cnn.no_decay, but there is no @optimizer_no_decay";
@@ -171,6 +171,7 @@ void Optimizer::appendUpdate(Parameter parameter, Value clipFactor) {
 
 void Optimizer::runOnOperation() {
   parameters.clear();
+  rate = number = Value();
   if (failed(findParameters()))
     return signalPassFailure();
   OpBuilder builder(end);
