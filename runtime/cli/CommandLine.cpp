@@ -4,11 +4,15 @@
 #include "runtime/cli/Commands.h"
 #include "runtime/device/ThreadPool.h"
 #include "runtime/params/Description.h"
+#include "runtime/train/Interrupt.h"
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cerrno>
+#include <cstring>
 #include <new>
 #include <numeric>
+#include <system_error>
 
 namespace rt {
 
@@ -170,18 +174,28 @@ static int parseAndRun(const cnn_model &model, int argc, char **argv) {
   return int(Exit::usage);
 }
 
+static int report(Exit status, const std::string &message) {
+  // Not fmt::print: that throws where stderr itself is full.
+  const std::string line = "error: " + message + "\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  return int(status);
+}
+
 int runTrainer(const cnn_model &model, int argc, char **argv) {
   try {
-    return parseAndRun(model, argc, argv);
+    const int status = parseAndRun(model, argc, argv);
+    if (std::fflush(stdout) != 0 && status == 0 && !pendingSignal())
+      return report(Exit::io, fmt::format("cannot write the output: {}", std::strerror(errno)));
+    return status;
   } catch (const Failure &failure) {
-    fmt::print(stderr, "error: {}\n", failure.what());
-    return int(failure.status);
+    return report(failure.status, failure.what());
   } catch (const std::bad_alloc &) {
-    fmt::print(stderr, "error: not enough memory\n");
+    return report(Exit::runFailed, "not enough memory");
+  } catch (const std::system_error &e) {
+    return report(Exit::io, e.what());
   } catch (const std::exception &e) {
-    fmt::print(stderr, "error: {}\n", e.what());
+    return report(Exit::runFailed, e.what());
   }
-  return int(Exit::runFailed);
 }
 
 } // namespace rt

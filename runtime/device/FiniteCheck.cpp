@@ -41,6 +41,8 @@ void FiniteCheck::launched(const cnn_kernel &kernel, void *const *buffers, doubl
     layer = kernel.layer ? kernel.layer : "";
     what = kernel.what ? kernel.what : "";
     value = load(buffers[b], uint64_t(at), info.element_kind);
+    if (std::isnan(value))
+      value = std::abs(value); // a NaN's sign says nothing
     return;
   }
 }

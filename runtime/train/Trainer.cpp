@@ -88,7 +88,8 @@ void Trainer::notFinite(double lr, double loss) {
   if (tensor >= 0)
     where += fmt::format("; {} holds such a value already, from an earlier step", d.tensors[size_t(tensor)].name);
   const bool saved = options.resume || position.epoch > 0;
-  fail(Exit::runFailed, "the loss became {} at step {} (epoch {}): {}; {}; a smaller learning rate or clip = norm(1.0) may help", loss, step,
+  fail(Exit::runFailed, "the loss became {} at step {} (epoch {}): {}; {}; a smaller learning rate or clip = norm(1.0) may help",
+       std::isnan(loss) ? std::abs(loss) : loss, step,
        position.epoch + 1, where,
        saved ? fmt::format("the last good checkpoint, of epoch {}, is {}", position.epoch, printable(path(lastFile)))
              : std::string("no checkpoint had been written yet"));
