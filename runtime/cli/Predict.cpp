@@ -47,21 +47,29 @@ int runPredict(const cnn_model &model, const Options &o) {
   const size_t image = size_t(d.imageElements()) * elementBytes(program.elementKind());
   const int64_t batch = model.infer.batch;
   AlignedBuffer logits(size_t(K * batch) * elementBytes(program.elementKind()));
+  int status = 0;
   for (size_t first = 0; first < o.images.size(); first += size_t(batch)) {
-    const size_t n = std::min(size_t(batch), o.images.size() - first);
-    for (size_t i = 0; i < n; ++i) {
-      const Image picture = resized(withChannels(readImage(o.images[first + i]), d.channels), d.height, d.width);
-      loader.convert(picture.pixels.data(), static_cast<char *>(program.x()) + i * image);
+    // A picture that cannot be read is named, the others are classified, and the exit status tells.
+    std::vector<std::string> good;
+    for (size_t i = first; i < std::min(first + size_t(batch), o.images.size()); ++i) {
+      try {
+        const Image picture = resized(withChannels(readImage(o.images[i]), d.channels), d.height, d.width);
+        loader.convert(picture.pixels.data(), static_cast<char *>(program.x()) + good.size() * image);
+        good.push_back(o.images[i]);
+      } catch (const Failure &failure) {
+        fmt::print(stderr, "error: {}\n", failure.what());
+        status = int(failure.status);
+      }
     }
-    program.infer(program.x(), int64_t(n), logits.data());
-    std::vector<double> p(n * size_t(K));
+    program.infer(program.x(), int64_t(good.size()), logits.data());
+    std::vector<double> p(good.size() * size_t(K));
     convertElements(logits.data(), program.elementKind(), p.data(), CNN_F64, int64_t(p.size()));
-    for (size_t i = 0; i < n; ++i) {
+    for (size_t i = 0; i < good.size(); ++i) {
       softmax(&p[i * size_t(K)], K);
-      print(d, o, o.images[first + i], std::vector<double>(&p[i * size_t(K)], &p[i * size_t(K)] + K));
+      print(d, o, good[i], std::vector<double>(&p[i * size_t(K)], &p[i * size_t(K)] + K));
     }
   }
-  return 0;
+  return status;
 }
 
 } // namespace rt
