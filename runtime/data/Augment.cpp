@@ -33,9 +33,14 @@ static void hflip(const Step &s) {
   double u[2];
   s.philox.uniformPair(s.draw, u);
   const bool flip = u[0] < (s.args.empty() ? 0.5 : s.args[0]);
+  if (!flip) {
+    std::memcpy(s.to, s.from, size_t(s.H * s.W * s.C));
+    return;
+  }
   for (int64_t h = 0; h < s.H; ++h)
     for (int64_t w = 0; w < s.W; ++w)
-      std::memcpy(s.to + (h * s.W + w) * s.C, s.from + (h * s.W + (flip ? s.W - 1 - w : w)) * s.C, size_t(s.C));
+      for (int64_t c = 0; c < s.C; ++c)
+        s.to[(h * s.W + w) * s.C + c] = s.from[(h * s.W + s.W - 1 - w) * s.C + c];
 }
 
 /// shift(n): each axis by a whole number in -n..n.  crop(pad) is the same: pad all around, then cut a window of the old size.
