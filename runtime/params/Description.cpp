@@ -136,7 +136,7 @@ static Description parse(const Json &j) {
     d.data = parseData(*data);
   if (const Json *train = find(j, "train"))
     d.train = parseTrain(*train);
-  else
+  if (!find(j, "train") || !find(j.at("train"), "seed"))
     d.train.seed = get<uint64_t>(j, "seed", 0);
   return d;
 }

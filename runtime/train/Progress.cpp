@@ -4,6 +4,7 @@
 #include "runtime/Failure.h"
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace rt {
@@ -11,6 +12,11 @@ namespace rt {
 using Json = nlohmann::ordered_json;
 static constexpr auto redraw = std::chrono::milliseconds(100);
 static constexpr int barWidth = 24;
+
+static size_t terminalWidth() {
+  winsize size = {};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
 
 static void line(const std::string &text) {
   // A closed pipe must not end a training run: what cannot be written is lost, and that is all.
@@ -61,7 +67,8 @@ void Progress::step(uint64_t epoch, uint64_t epochs, int64_t done, int64_t of, d
   std::string text = fmt::format("epoch {}/{} [{}] {}/{}  loss {:.4f}  accuracy {:.4f}", epoch, epochs, bar, done, of, loss, accuracy);
   if (rate > 0)
     text += fmt::format("  {:.0f} img/s  {:.0f} s left", rate * double(batch), std::ceil(double(of - done) / rate));
-  fmt::print("\r{}\x1b[K", text);
+  const std::string shown = "\r" + text.substr(0, terminalWidth() - 1) + "\x1b[K"; // a bar that wraps cannot be redrawn
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
   std::fflush(stdout);
   barShown = true;
 }

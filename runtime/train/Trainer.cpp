@@ -181,6 +181,7 @@ int Trainer::interrupted() {
   return 128 + number;
 }
 
+/// Without a val part to judge by, the test part is measured once, at the very end.
 void Trainer::finish() {
   if (!val && !testEachEpoch && parts->has("test")) {
     const Tally tally = evaluate(program, *loader, *parts->get("test"));
@@ -219,14 +220,12 @@ int Trainer::run() {
     if (options.stopAfter && ++epochsHere >= options.stopAfter)
       break;
   }
-  finish();
-  if (pendingSignal())
-    return 128 + pendingSignal();
   progress.note("saved", fmt::format("saved {}{}", printable(path(lastFile)),
                                      position.bestEpoch ? fmt::format(" and {} (epoch {}, {} {:.4f})", printable(path(bestFile)),
                                                                       position.bestEpoch, d.train.keep->metric, position.best)
                                                         : ""));
-  return 0;
+  finish();
+  return pendingSignal() ? 128 + pendingSignal() : 0;
 }
 
 } // namespace rt

@@ -11,6 +11,13 @@
 #define FAKE_LR "0.1"
 #define FAKE_CPU_FEATURES "sse2"
 #endif
+#ifndef FAKE_STOP
+#define FAKE_STOP "null"
+#endif
+#ifndef FAKE_VAL
+#define FAKE_VAL "{\"split\":0.25}"
+#define FAKE_KEEP "{\"metric\":\"val.accuracy\",\"best\":\"max\"}"
+#endif
 
 #define TEXT(x) #x
 #define NUMBER(x) TEXT(x)
@@ -33,10 +40,10 @@ static const char description[] =
     "{\"name\":\"conv1.bias.v\",\"kind\":\"state\",\"shape\":[" NUMBER(FAKE_CLASSES) "],\"storage\":{\"layout\":\"plain\"},\"init\":{\"kind\":\"constant\",\"args\":[0]},"
     "\"of\":\"conv1.bias\"}],"
     "\"data\":{\"root\":\"data\",\"train\":{\"reader\":\"idx\",\"files\":[\"train-images\",\"train-labels\"]},"
-    "\"test\":{\"reader\":\"idx\",\"files\":[\"test-images\",\"test-labels\"]},\"val\":{\"split\":0.25},"
+    "\"test\":{\"reader\":\"idx\",\"files\":[\"test-images\",\"test-labels\"]},\"val\":" FAKE_VAL ","
     "\"class_names\":[],\"normalize\":\"auto\",\"augment\":[{\"name\":\"shift\",\"args\":[1]}]},"
     "\"train\":{\"epochs\":3,\"optimizer\":{\"name\":\"sgd\",\"lr\":" FAKE_LR ",\"args\":{}},\"schedule\":\"linear\","
-    "\"loss\":{\"kind\":\"cross_entropy\",\"smoothing\":0.0},\"keep\":{\"metric\":\"val.accuracy\",\"best\":\"max\"},\"stop\":null,\"seed\":1}}";
+    "\"loss\":{\"kind\":\"cross_entropy\",\"smoothing\":0.0},\"keep\":" FAKE_KEEP ",\"stop\":" FAKE_STOP ",\"seed\":1}}";
 
 /* buffers: x, W, b -> logits; a piece is a sample. */
 static void forward(void *const *buffers, int64_t n) {
