@@ -1,0 +1,88 @@
+// bench: the time of a step on random data in memory, measured as PyTorch's baseline is.
+// In: what, batch, threads, seconds.  Out: one line; with --json the keys that the baseline prints.
+#include "runtime/Failure.h"
+#include "runtime/cli/Commands.h"
+#include "runtime/device/Element.h"
+#include "runtime/params/Philox.h"
+#include "runtime/train/Program.h"
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+
+namespace rt {
+
+// As in the baseline: three steps to warm up, at least 5 measured, at most 2000.
+static constexpr int warmUp = 3;
+static constexpr size_t fewest = 5, most = 2000;
+
+static void fillNormal(void *x, uint32_t kind, int64_t n, uint64_t seed) {
+  const Philox philox(seed, Draw::bench, 0);
+  withElement(kind, [&](auto zero) {
+    auto *values = static_cast<decltype(zero) *>(x);
+    for (int64_t i = 0; i < n; i += 2) {
+      double pair[2];
+      philox.normalPair(uint32_t(i / 2), pair);
+      values[i] = decltype(zero)(pair[0]);
+      if (i + 1 < n)
+        values[i + 1] = decltype(zero)(pair[1]);
+    }
+  });
+}
+
+static double secondsOf(const std::function<void()> &step) {
+  const auto start = std::chrono::steady_clock::now();
+  step();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+static double rounded(double v, double unit) { return std::round(v / unit) * unit; }
+
+int runBench(const cnn_model &model, const Options &o) {
+  const Description d = parseDescription(model);
+  const bool train = o.what == "train";
+  const int64_t N = o.batch ? o.batch : d.batch;
+  if (train && N != model.train_step.batch)
+    fail(Exit::usage, "the batch of training is compiled in: {}; --batch says {} (compile with cnnc --batch {})", model.train_step.batch, N, N);
+  Program program(model, d, o.threads);
+  const uint64_t seed = o.seed.value_or(d.train.seed);
+  program.tensors.initialise(seed);
+  const uint32_t kind = program.elementKind();
+  AlignedBuffer x(size_t(N * d.imageElements()) * elementBytes(kind)), logits(size_t(N * d.classes) * elementBytes(kind));
+  fillNormal(train ? program.x() : x.data(), kind, N * d.imageElements(), seed);
+  const Philox labels(seed, Draw::bench, 1);
+  for (int64_t i = 0; train && i < N; ++i)
+    program.labels()[i] = int32_t(labels.below(uint32_t(i), uint64_t(d.classes)));
+  uint64_t step = 0;
+  const double lr = d.train.lr * program.schedule(0, double(d.train.epochs));
+  const std::function<void()> run = [&] {
+    train ? (void)program.trainStep(lr, ++step, seed) : program.infer(x.data(), N, logits.data());
+  };
+  const double first = secondsOf(run);
+  for (int i = 0; i < warmUp; ++i)
+    run();
+  std::vector<double> times;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(o.seconds);
+  while (times.size() < fewest || (std::chrono::steady_clock::now() < end && times.size() < most))
+    times.push_back(secondsOf(run));
+  std::sort(times.begin(), times.end());
+  const size_t middle = times.size() / 2;
+  const double median = times.size() % 2 ? times[middle] : (times[middle - 1] + times[middle]) / 2;
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  const double ms = median * 1e3;
+  if (o.json)
+    fmt::print("{}\n", nlohmann::ordered_json{{"what", o.what}, {"net", d.name}, {"dtype", d.precision}, {"device", d.target}, {"threads", o.threads},
+                                              {"batch", N}, {"ms", rounded(ms, 1e-3)}, {"ms_min", rounded(times[0] * 1e3, 1e-3)},
+                                              {"img_s", rounded(double(N) / median, 0.1)}, {"first_step_s", rounded(first, 1e-4)},
+                                              {"steps", times.size()}, {"peak_mib", usage.ru_maxrss / 1024}}
+                           .dump());
+  else
+    fmt::print("{} {} {} batch {} on {} threads: {:.3f} ms a step (least {:.3f}), {:.0f} img/s, first step {:.3f} s, {} steps, peak {} MiB\n", d.name,
+               o.what, d.precision, N, o.threads, ms, times[0] * 1e3, double(N) / median, first, times.size(), usage.ru_maxrss / 1024);
+  return 0;
+}
+
+} // namespace rt

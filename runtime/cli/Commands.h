@@ -1,0 +1,38 @@
+// The trainer's commands: one function and one file each.
+// In: the model and the parsed command line.  Out: an exit status; failures are thrown.
+#pragma once
+#include "runtime/abi.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rt {
+
+struct Options {
+  std::string command;
+  int threads = 1;
+  bool json = false, resume = false;
+  std::string data, checkpoint; ///< train: a directory; eval, predict, export: a file
+  uint64_t epochs = 0, stopAfter = 0;
+  std::optional<uint64_t> seed;
+  std::string part = "test";
+  std::vector<std::string> images;
+  int top = 3;
+  std::string what = "train", in, out, mode = "train";
+  int64_t batch = 0;
+  double seconds = 8;
+};
+
+int runTrain(const cnn_model &model, const Options &options);
+int runEval(const cnn_model &model, const Options &options);
+int runPredict(const cnn_model &model, const Options &options);
+int runInfo(const cnn_model &model, const Options &options);
+int runBench(const cnn_model &model, const Options &options);
+int runProbe(const cnn_model &model, const Options &options);
+int runExport(const cnn_model &model, const Options &options);
+
+/// Parses the command line and runs the command; the whole of the trainer's main.
+int runTrainer(const cnn_model &model, int argc, char **argv);
+
+} // namespace rt

@@ -1,0 +1,81 @@
+// info: what this program is.
+// In: the model's description; no generated code runs.  Out: text, or one JSON object.
+#include "runtime/Failure.h"
+#include "runtime/cli/Commands.h"
+#include "runtime/device/Element.h"
+#include "runtime/params/Description.h"
+#include <nlohmann/json.hpp>
+
+namespace rt {
+
+using Json = nlohmann::ordered_json;
+
+static int64_t parameterCount(const Description &d) {
+  int64_t count = 0;
+  for (const TensorInfo &t : d.tensors)
+    count += t.trainable() ? t.elements : 0;
+  return count;
+}
+
+static uint64_t tensorBytes(const cnn_model &model, const Description &d) {
+  uint64_t bytes = 0;
+  for (const TensorInfo &t : d.tensors)
+    bytes += uint64_t(t.elements) * elementBytes(model.element_kind);
+  return bytes;
+}
+
+static void printJson(const cnn_model &model, const Description &d) {
+  Json layers = Json::array(), parameters = Json::array();
+  for (const LayerInfo &l : d.layers)
+    layers.push_back({{"name", l.name}, {"kind", l.kind}, {"output", l.output}, {"formula", l.formula}, {"parameters", l.parameters}, {"macs", l.macs}});
+  for (const TensorInfo &t : d.tensors)
+    if (t.kind != TensorKind::state)
+      parameters.push_back({{"name", t.name}, {"shape", t.shape}, {"kind", name(t.kind)}});
+  const Json object{
+      {"name", d.name}, {"source_file", d.sourceFile}, {"hash", d.hash}, {"compiler", d.compiler}, {"precision", d.precision},
+      {"target", d.target}, {"cpu", model.cpu ? model.cpu : ""}, {"cpu_features", model.cpu_features ? model.cpu_features : ""},
+      {"batch", d.batch}, {"input", {d.channels, d.height, d.width}}, {"classes", d.classes}, {"layers", layers}, {"parameters", parameters},
+      {"parameter_count", parameterCount(d)},
+      {"memory", {{"tensors", tensorBytes(model, d)}, {"train_arena", model.train_step.arena_bytes}, {"infer_arena", model.infer.arena_bytes},
+                  {"infer_one_arena", model.infer_one.arena_bytes}}},
+      {"train", {{"epochs", d.train.epochs}, {"optimizer", d.train.optimizer}, {"lr", d.train.lr}, {"schedule", d.train.schedule},
+                 {"loss", d.train.loss}, {"smoothing", d.train.smoothing}, {"seed", d.train.seed}}}};
+  fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+static std::string shapeWithTimes(const std::vector<int64_t> &shape) {
+  std::string text;
+  for (int64_t extent : shape)
+    text += (text.empty() ? "" : "x") + std::to_string(extent);
+  return text;
+}
+
+static void printText(const cnn_model &model, const Description &d) {
+  size_t width = 5;
+  for (const LayerInfo &l : d.layers)
+    width = std::max(width, printable(l.name).size());
+  fmt::print("{} from {}, {} batch {}, {} classes\n\n", d.name, printable(d.sourceFile), d.precision, d.batch, d.classes);
+  fmt::print("{:<{}}  {:<14}  {:>12}  {:>10}  {:>12}  formula\n", "layer", width, "kind", "output", "parameters", "MACs");
+  int64_t macs = 0;
+  for (const LayerInfo &l : d.layers) {
+    fmt::print("{:<{}}  {:<14}  {:>12}  {:>10}  {:>12}  {}\n", printable(l.name), width, l.kind, shapeWithTimes(l.output), l.parameters, l.macs,
+               printable(l.formula));
+    macs += l.macs;
+  }
+  const double mib = 1 << 20;
+  fmt::print("\nparameters  {}\nMACs        {} an image\n", parameterCount(d), macs);
+  fmt::print("memory      {:.1f} MiB tensors with optimiser states, {:.1f} MiB arena to train, {:.1f} MiB to infer a batch, {:.1f} MiB one image\n",
+             double(tensorBytes(model, d)) / mib, double(model.train_step.arena_bytes) / mib, double(model.infer.arena_bytes) / mib,
+             double(model.infer_one.arena_bytes) / mib);
+  fmt::print("training    {} epochs, {}, lr {}{}{}\n", d.train.epochs, d.train.optimizer, d.train.lr, d.train.schedule.empty() ? "" : ", schedule ",
+             d.train.schedule);
+  fmt::print("compiled    by {} for {} ({})\ndefinition  {}\n", d.compiler, model.cpu ? model.cpu : "?", d.target, d.hash);
+}
+
+int runInfo(const cnn_model &model, const Options &o) {
+  const Description d = parseDescription(model);
+  o.json ? printJson(model, d) : printText(model, d);
+  return 0;
+}
+
+} // namespace rt

@@ -1,0 +1,22 @@
+// Random changes of training images, drawn per sample: which thread makes a batch never shows.
+// In: bytes (H,W,C), the seed, the epoch, the sample's index.  Out: bytes of the same shape.
+#pragma once
+#include "runtime/params/Description.h"
+
+namespace rt {
+
+class Augment {
+public:
+  /// Fails with Exit::badModel on a name that this runtime does not know.
+  Augment(const Description &description, uint64_t seed);
+  bool none() const { return steps.empty(); }
+  /// `image` is changed in place; `scratch` is memory of the same size.
+  void apply(uint8_t *image, uint8_t *scratch, uint64_t epoch, uint64_t sample) const;
+
+private:
+  std::vector<Augmentation> steps;
+  int64_t H, W, C;
+  uint64_t seed;
+};
+
+} // namespace rt

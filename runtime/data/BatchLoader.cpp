@@ -1,0 +1,86 @@
+// Batches for generated code.
+// In: bytes.  Out: (v/255 - mean)/std in the model's element type, through a table of 256 values a channel.
+#include "runtime/data/BatchLoader.h"
+#include "runtime/device/Element.h"
+#include <cmath>
+#include <cstring>
+
+namespace rt {
+
+static constexpr int levels = 256;
+
+Normalization measureNormalization(const Dataset &set, const Description &d) {
+  const size_t C = size_t(d.channels), area = size_t(d.height * d.width);
+  std::vector<uint64_t> sums(C), squares(C);
+  for (int64_t i = 0; i < set.size(); ++i) {
+    const uint8_t *image = set.image(i);
+    for (size_t p = 0; p < area; ++p)
+      for (size_t c = 0; c < C; ++c) {
+        const uint64_t v = image[p * C + c];
+        sums[c] += v;
+        squares[c] += v * v;
+      }
+  }
+  Normalization result;
+  const double count = double(set.size()) * double(area);
+  for (size_t c = 0; c < C; ++c) {
+    const double mean = double(sums[c]) / count, variance = double(squares[c]) / count - mean * mean;
+    result.mean.push_back(mean / 255);
+    result.std.push_back(variance > 1e-9 ? std::sqrt(variance) / 255 : 1); // images of one colour: nothing to scale
+  }
+  return result;
+}
+
+BatchLoader::BatchLoader(const Description &description, uint32_t elementKind, const Normalization &normalization, ThreadPool &pool)
+    : description(description), kind(elementKind), pool(pool) {
+  const size_t C = size_t(description.channels);
+  if (!normalization.mean.empty() && (normalization.mean.size() != C || normalization.std.size() != C))
+    fail(Exit::badModel, "normalize has {} means and {} deviations, the network's input has {} channels", normalization.mean.size(),
+         normalization.std.size(), C);
+  for (size_t c = 0; c < C; ++c)
+    for (int v = 0; v < levels; ++v) {
+      const double scaled = v / 255.0;
+      table.push_back(normalization.mean.empty() ? scaled : (scaled - normalization.mean[c]) / normalization.std[c]);
+    }
+  table32.assign(table.begin(), table.end());
+}
+
+template <class T> static void look(const T *table, const uint8_t *image, T *x, int64_t area, int64_t C) {
+  if (C == 1) {
+    for (int64_t p = 0; p < area; ++p)
+      x[p] = table[image[p]];
+    return;
+  }
+  for (int64_t p = 0; p < area; ++p)
+    for (int64_t c = 0; c < C; ++c)
+      x[p * C + c] = table[c * levels + image[p * C + c]];
+}
+
+void BatchLoader::convert(const uint8_t *image, void *x) const {
+  const int64_t area = description.height * description.width;
+  if (kind == CNN_F32)
+    look(table32.data(), image, static_cast<float *>(x), area, description.channels);
+  else
+    look(table.data(), image, static_cast<double *>(x), area, description.channels);
+}
+
+void BatchLoader::load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, void *x,
+                       int32_t *labels) {
+  const size_t image = size_t(description.imageElements());
+  const bool change = augment && !augment->none();
+  if (change)
+    scratch.resize(2 * image * size_t(n));
+  pool.parallelFor(n, [&](int64_t i) {
+    const uint8_t *bytes = set.image(samples[i]);
+    if (change) {
+      uint8_t *copy = &scratch[2 * image * size_t(i)];
+      std::memcpy(copy, bytes, image);
+      augment->apply(copy, copy + image, epoch, uint64_t(samples[i]));
+      bytes = copy;
+    }
+    convert(bytes, static_cast<char *>(x) + size_t(i) * image * elementBytes(kind));
+    labels[i] = set.label(samples[i]);
+  });
+}
+
+} // namespace rt

@@ -1,0 +1,17 @@
+// The readers that the `data` block can name; each stands in a file of its own.
+// In: files.  Out: a set in memory.  To add one: a function here, a line in Dataset.cpp's table, a test.
+#pragma once
+#include "runtime/data/Dataset.h"
+
+namespace rt {
+
+using Reader = std::shared_ptr<const Dataset>(const ReaderInput &);
+
+Reader readIdx;         ///< "idx": files = images, labels; plain or gzip
+Reader readCifarBinary; ///< "cifar10", "cifar100": records of label byte(s) and planar pixels
+Reader readImageFolder; ///< "folder": files = a directory with one directory a class
+
+/// A file below the root, or the path itself where it is absolute.
+std::string pathBelow(const std::string &root, const std::string &file);
+
+} // namespace rt

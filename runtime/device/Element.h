@@ -1,0 +1,27 @@
+// The element types of tensors on the host side: from the ABI's number to a C++ type.
+// In: CNN_F32 or CNN_F64.  Out: a call of a generic function with a value of that type.
+#pragma once
+#include "runtime/Failure.h"
+#include "runtime/abi.h"
+
+namespace rt {
+
+inline size_t elementBytes(uint32_t kind) {
+  switch (kind) {
+  case CNN_F32: case CNN_I32: return 4;
+  case CNN_F64: return 8;
+  case CNN_BF16: case CNN_I16: return 2;
+  default: return 1;
+  }
+}
+
+/// Calls f(float()) or f(double()).
+template <class F> decltype(auto) withElement(uint32_t kind, F &&f) {
+  if (kind == CNN_F32)
+    return f(float());
+  if (kind == CNN_F64)
+    return f(double());
+  fail(Exit::badModel, "element kind {} is not supported by this runtime", kind);
+}
+
+} // namespace rt

@@ -1,0 +1,22 @@
+// What stands behind cnn_call.runtime: the pool that runs kernels, and whoever wants to see each launch.
+// In: kernels from generated code.  Out: their pieces run; an observer told of each.
+#pragma once
+#include "runtime/abi.h"
+#include "runtime/device/ThreadPool.h"
+
+namespace rt {
+
+/// Sees each launch after it has run; `seconds` is its wall-clock time.
+class LaunchObserver {
+public:
+  virtual ~LaunchObserver() = default;
+  virtual void launched(const cnn_kernel &kernel, void *const *buffers, double seconds) = 0;
+};
+
+struct Device {
+  explicit Device(int threads) : pool(threads) {}
+  ThreadPool pool;
+  LaunchObserver *observer = nullptr;
+};
+
+} // namespace rt

@@ -1,0 +1,165 @@
+// Checkpoints: tensors, and where training stands, in one safetensors file.
+// In: a store and a position.  Out: bytes that depend on these alone.
+#include "runtime/params/Checkpoint.h"
+#include "runtime/Failure.h"
+#include <charconv>
+#include <cmath>
+
+namespace rt {
+
+static constexpr const char *formatVersion = "1";
+
+static std::string numbers(const std::vector<double> &values) {
+  std::string text;
+  for (double v : values)
+    text += fmt::format("{}{}", text.empty() ? "" : ",", v); // the shortest text that reads back as the same number
+  return text;
+}
+
+static std::map<std::string, std::string> metadataOf(const Description &d, const TrainingPosition &p) {
+  std::map<std::string, std::string> m{{"checkpoint_version", formatVersion},
+                                       {"network", d.name},
+                                       {"definition_hash", d.hash},
+                                       {"source", d.source},
+                                       {"compiler", d.compiler},
+                                       {"seed", std::to_string(p.seed)},
+                                       {"epoch", std::to_string(p.epoch)},
+                                       {"step_in_epoch", std::to_string(p.stepInEpoch)},
+                                       {"step", std::to_string(p.step)},
+                                       {"normalize_mean", numbers(p.mean)},
+                                       {"normalize_std", numbers(p.std)}};
+  if (p.stepInEpoch) {
+    m["epoch_loss_sum"] = fmt::format("{}", p.lossSum);
+    m["epoch_correct"] = std::to_string(p.correct);
+  }
+  if (p.bestEpoch && d.train.keep) {
+    m["best_metric"] = d.train.keep->metric;
+    m["best_value"] = fmt::format("{}", p.best);
+    m["best_epoch"] = std::to_string(p.bestEpoch);
+  }
+  if (p.stopEpoch) {
+    m["stop_value"] = fmt::format("{}", p.stopBest);
+    m["stop_epoch"] = std::to_string(p.stopEpoch);
+  }
+  return m;
+}
+
+void writeCheckpoint(const std::string &path, const Description &description, const TensorStore &store,
+                     const TrainingPosition &position) {
+  std::vector<AlignedBuffer> logical;
+  std::vector<SafetensorsTensor> tensors;
+  for (size_t i = 0; i < store.infos().size(); ++i) {
+    const TensorInfo &info = store.infos()[i];
+    const void *data = store.pointers()[i];
+    if (info.storage.filter) {
+      logical.emplace_back(store.bytes(i));
+      store.readLogical(i, logical.back().data());
+      data = logical.back().data();
+    }
+    tensors.push_back({info.name, dtypeOf(store.elementKind()), info.shape, data});
+  }
+  writeSafetensors(path, tensors, metadataOf(description, position));
+}
+
+template <class T> static T parseNumber(const SafetensorsFile &file, const std::string &key, std::string_view text) {
+  T value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size())
+    fail(Exit::badModel, "{} is damaged: its metadata '{}' is not a number", printable(file.path()), key);
+  return value;
+}
+
+template <class T> static T number(const SafetensorsFile &file, const char *key) {
+  auto it = file.metadata().find(key);
+  return it == file.metadata().end() ? T() : parseNumber<T>(file, key, it->second);
+}
+
+static std::vector<double> numberList(const SafetensorsFile &file, const char *key, int64_t channels) {
+  std::vector<double> values;
+  auto it = file.metadata().find(key);
+  if (it == file.metadata().end() || it->second.empty())
+    return values;
+  const std::string &text = it->second;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    values.push_back(parseNumber<double>(file, key, std::string_view(text).substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  if (int64_t(values.size()) != channels)
+    fail(Exit::badModel, "{} is damaged: its metadata '{}' has {} numbers for {} channels", printable(file.path()), key, values.size(),
+         channels);
+  return values;
+}
+
+static TrainingPosition positionOf(const SafetensorsFile &file, const Description &d) {
+  TrainingPosition p;
+  p.seed = number<uint64_t>(file, "seed");
+  p.epoch = number<uint64_t>(file, "epoch");
+  p.stepInEpoch = number<uint64_t>(file, "step_in_epoch");
+  p.step = number<uint64_t>(file, "step");
+  p.lossSum = number<double>(file, "epoch_loss_sum");
+  p.correct = number<uint64_t>(file, "epoch_correct");
+  p.mean = numberList(file, "normalize_mean", d.channels);
+  p.std = numberList(file, "normalize_std", d.channels);
+  if (p.mean.size() != p.std.size())
+    fail(Exit::badModel, "{} is damaged: it has a mean without a standard deviation", printable(file.path()));
+  p.best = number<double>(file, "best_value");
+  p.bestEpoch = number<uint64_t>(file, "best_epoch");
+  p.stopBest = number<double>(file, "stop_value");
+  p.stopEpoch = number<uint64_t>(file, "stop_epoch");
+  return p;
+}
+
+static std::string lookup(const SafetensorsFile &file, const char *key) {
+  auto it = file.metadata().find(key);
+  return it == file.metadata().end() ? "" : it->second;
+}
+
+/// A tensor that weights alone may bring along: a state of some other optimiser, or PyTorch's count of batches.
+static bool isState(const std::string &name, const Description &d) {
+  const size_t dot = name.rfind('.');
+  return dot != std::string::npos && (d.findTensor(name.substr(0, dot)) || name.substr(dot) == ".num_batches_tracked");
+}
+
+/// Every tensor of the model is there with its shape, and nothing else is.
+static void checkTensors(const SafetensorsFile &file, const Description &d, Need need) {
+  const std::string other = lookup(file, "network");
+  const std::string whose = other.empty() || other == d.name ? "" : fmt::format(" (it belongs to the network {})", printable(other));
+  for (const TensorInfo &info : d.tensors) {
+    const SafetensorsEntry *entry = file.find(info.name);
+    if (!entry && info.kind == TensorKind::state && need == Need::weights)
+      continue;
+    if (!entry)
+      fail(Exit::badModel, "{} is not a checkpoint of {}: it has no tensor {}{}", printable(file.path()), d.name, info.name, whose);
+    if (entry->shape != info.shape)
+      fail(Exit::badModel, "{} is not a checkpoint of {}: {} has shape {}, the network needs {}{}", printable(file.path()), d.name, info.name,
+           shapeText(entry->shape), shapeText(info.shape), whose);
+    if (entry->dtype != Dtype::f32 && entry->dtype != Dtype::f64)
+      fail(Exit::badModel, "{}: {} has dtype {}, F32 or F64 is needed", printable(file.path()), info.name, name(entry->dtype));
+  }
+  for (const SafetensorsEntry &entry : file.entries())
+    if (!d.findTensor(entry.name) && !(need == Need::weights && isState(entry.name, d)))
+      fail(Exit::badModel, "{} is not a checkpoint of {}: the network has no tensor {}{}", printable(file.path()), d.name,
+           printable(entry.name), whose);
+}
+
+TrainingPosition readCheckpoint(const std::string &path, const Description &d, TensorStore &store, Need need) {
+  const SafetensorsFile file(path);
+  checkTensors(file, d, need);
+  const std::string version = lookup(file, "checkpoint_version"), crc = lookup(file, "data_crc32"), hash = lookup(file, "definition_hash");
+  if (!version.empty() && version != formatVersion)
+    fail(Exit::badModel, "{} has checkpoint version {}, this program reads version {}", printable(path), printable(version), formatVersion);
+  if (!crc.empty() && crc != fmt::format("{:08x}", file.checksum()))
+    fail(Exit::badModel, "{} is damaged: the checksum of its data is not the one that it states", printable(path));
+  if (need == Need::everything && hash != d.hash)
+    fail(Exit::badModel, "{} was made by another definition of {} (hash {}, this program has {}); train without --resume, or compile the definition that made it",
+         printable(path), d.name, hash.empty() ? "none" : printable(hash), d.hash);
+  if (need == Need::weights && !hash.empty() && hash != d.hash)
+    fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(hash));
+  for (size_t i = 0; i < d.tensors.size(); ++i)
+    if (const SafetensorsEntry *entry = file.find(d.tensors[i].name))
+      store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
+  return positionOf(file, d);
+}
+
+} // namespace rt

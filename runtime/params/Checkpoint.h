@@ -1,0 +1,33 @@
+// Checkpoints: tensors, and where training stands, in one safetensors file.
+// In: a store and a training position.  Out: a file; and back, checked against the model that reads it.
+#pragma once
+#include "runtime/params/Safetensors.h"
+#include "runtime/params/TensorStore.h"
+
+namespace rt {
+
+/// Where training stands.  Nothing in it depends on time, machine or number of threads.
+struct TrainingPosition {
+  uint64_t seed = 0;
+  uint64_t epoch = 0;       ///< epochs completed
+  uint64_t stepInEpoch = 0; ///< steps done in the epoch that follows
+  uint64_t step = 0;        ///< steps done in all
+  double lossSum = 0;       ///< over the samples of the epoch under way
+  uint64_t correct = 0;     ///< of them
+  std::vector<double> mean, std; ///< the normalisation in use, one number a channel; empty: v/255
+  double best = 0;          ///< of the metric that `keep` names; no best yet where bestEpoch is 0
+  uint64_t bestEpoch = 0;
+  double stopBest = 0; ///< of the metric that `stop` names
+  uint64_t stopEpoch = 0;
+};
+
+void writeCheckpoint(const std::string &path, const Description &description, const TensorStore &store,
+                     const TrainingPosition &position);
+
+enum class Need { weights, everything };
+
+/// Fills the store.  `Need::everything` (for resuming) asks for the optimiser's states and the same definition too; `Need::weights` takes any
+/// file whose tensors fit, e.g. one that PyTorch wrote.  Fails with Exit::badModel, naming the first difference.
+TrainingPosition readCheckpoint(const std::string &path, const Description &description, TensorStore &store, Need need);
+
+} // namespace rt

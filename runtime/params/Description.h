@@ -1,0 +1,98 @@
+// What a model says of itself, as plain structs.
+// In: the JSON of cnn_model.description (abi.h states its form).  Out: a Description.
+#pragma once
+#include "runtime/abi.h"
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rt {
+
+enum class TensorKind { weight, bias, runningMean, runningVar, state };
+const char *name(TensorKind kind);
+
+struct Storage {
+  bool filter = false; ///< OIHW stored as [O/block][KH][KW][I][block]; otherwise row-major as the shape says
+  int64_t block = 1;
+};
+
+struct Init {
+  std::string kind;
+  double fanIn = 0, fanOut = 0;
+  std::vector<double> args;
+};
+
+struct TensorInfo {
+  std::string name;
+  TensorKind kind;
+  std::vector<int64_t> shape;
+  int64_t elements = 1;
+  Storage storage;
+  Init init;
+  std::string of; ///< a state's parameter
+  bool trainable() const { return kind == TensorKind::weight || kind == TensorKind::bias; }
+};
+
+struct LayerInfo {
+  std::string name, kind, formula;
+  std::vector<int64_t> output;
+  int64_t parameters = 0, macs = 0;
+};
+
+struct Source {
+  std::string reader;
+  std::vector<std::string> files;
+};
+
+struct Augmentation {
+  std::string name;
+  std::vector<double> args;
+};
+
+struct DataInfo {
+  enum class Normalize { none, automatic, given };
+  std::string root;
+  std::optional<Source> train, test, val;
+  double valSplit = 0; ///< the part of train held out; 0: none
+  std::vector<std::string> classNames;
+  Normalize normalize = Normalize::none;
+  std::vector<double> mean, std;
+  std::vector<Augmentation> augment;
+};
+
+struct KeepRule {
+  std::string metric; ///< e.g. "val.accuracy"
+  bool max = true;
+};
+struct StopRule {
+  std::string metric;
+  int64_t epochs = 0;
+};
+
+struct TrainInfo {
+  int64_t epochs = 1;
+  std::string optimizer, schedule, loss = "cross_entropy";
+  double lr = 0, smoothing = 0;
+  std::optional<KeepRule> keep;
+  std::optional<StopRule> stop;
+  uint64_t seed = 0;
+};
+
+struct Description {
+  std::string name, sourceFile, compiler, hash, source, precision, target, cpu;
+  int64_t batch = 1, channels = 1, height = 1, width = 1, classes = 1;
+  std::vector<LayerInfo> layers;
+  std::vector<TensorInfo> tensors;
+  std::optional<DataInfo> data;
+  TrainInfo train;
+
+  int64_t imageElements() const { return channels * height * width; }
+  std::string className(int64_t i) const;
+  const TensorInfo *findTensor(const std::string &name) const;
+};
+
+/// Fails with Exit::badModel where the text is not what abi.h states.
+Description parseDescription(const cnn_model &model);
+
+} // namespace rt

@@ -1,0 +1,99 @@
+// Initial values, as PyTorch defines them (torch.nn.init).
+// In: an init rule.  Out: numbers drawn by counter, so that neither layout nor threads change them.
+#include "runtime/params/Initialise.h"
+#include "runtime/Failure.h"
+#include "runtime/params/Philox.h"
+#include <cmath>
+
+namespace rt {
+
+using Values = std::vector<double>;
+
+static Values normal(const Philox &philox, int64_t n, double std) {
+  Values values(n);
+  for (int64_t i = 0; i < n; i += 2) {
+    double pair[2];
+    philox.normalPair(uint32_t(i / 2), pair);
+    values[i] = std * pair[0];
+    if (i + 1 < n)
+      values[i + 1] = std * pair[1];
+  }
+  return values;
+}
+
+static Values uniform(const Philox &philox, int64_t n, double bound) {
+  Values values(n);
+  for (int64_t i = 0; i < n; i += 2) {
+    double pair[2];
+    philox.uniformPair(uint32_t(i / 2), pair);
+    values[i] = bound * (2 * pair[0] - 1);
+    if (i + 1 < n)
+      values[i + 1] = bound * (2 * pair[1] - 1);
+  }
+  return values;
+}
+
+/// Rows (or columns, where there are more rows than columns) orthonormal: Gram and Schmidt on normal deviates, twice for accuracy.
+/// A positive diagonal of R makes it uniform over the orthogonal group (Saxe et al. 2013; Mezzadri 2007).
+static Values orthogonal(const Philox &philox, const TensorInfo &tensor) {
+  const int64_t rows = tensor.shape[0], cols = tensor.elements / rows;
+  const int64_t vectors = std::min(rows, cols), length = std::max(rows, cols);
+  Values q = normal(philox, tensor.elements, 1);
+  for (int64_t v = 0; v < vectors; ++v) {
+    double *x = &q[v * length];
+    for (int pass = 0; pass < 2; ++pass)
+      for (int64_t u = 0; u < v; ++u) {
+        const double *y = &q[u * length];
+        double dot = 0;
+        for (int64_t k = 0; k < length; ++k)
+          dot += x[k] * y[k];
+        for (int64_t k = 0; k < length; ++k)
+          x[k] -= dot * y[k];
+      }
+    double square = 0;
+    for (int64_t k = 0; k < length; ++k)
+      square += x[k] * x[k];
+    for (int64_t k = 0; k < length; ++k)
+      x[k] /= std::sqrt(square);
+  }
+  if (rows <= cols)
+    return q;
+  Values transposed(q.size());
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < cols; ++c)
+      transposed[r * cols + c] = q[c * length + r];
+  return transposed;
+}
+
+Values initialValues(const TensorInfo &tensor, uint64_t seed, uint64_t tensorIndex) {
+  const Philox philox(seed, Draw::parameters, tensorIndex);
+  const Init &init = tensor.init;
+  const int64_t n = tensor.elements;
+  const double in = std::max(1.0, init.fanIn), sum = std::max(1.0, init.fanIn + init.fanOut);
+  const double argument = init.args.empty() ? 0 : init.args[0];
+  if (init.kind == "he_normal")
+    return normal(philox, n, std::sqrt(2 / in));
+  if (init.kind == "he_uniform")
+    return uniform(philox, n, std::sqrt(6 / in));
+  if (init.kind == "xavier_normal")
+    return normal(philox, n, std::sqrt(2 / sum));
+  if (init.kind == "xavier_uniform")
+    return uniform(philox, n, std::sqrt(6 / sum));
+  if (init.kind == "lecun_normal")
+    return normal(philox, n, std::sqrt(1 / in));
+  if (init.kind == "orthogonal")
+    return orthogonal(philox, tensor);
+  if (init.kind == "normal")
+    return normal(philox, n, argument);
+  if (init.kind == "uniform")
+    return uniform(philox, n, argument);
+  if (init.kind == "zeros")
+    return Values(n, 0);
+  if (init.kind == "ones")
+    return Values(n, 1);
+  if (init.kind == "constant")
+    return Values(n, argument);
+  fail(Exit::badModel, "the model's tensor {} has the unknown init '{}'", tensor.name, init.kind);
+}
+
+} // namespace rt

@@ -1,0 +1,62 @@
+// The memory of every tensor of a model.
+// In: tensors in logical order.  Out: the same in storage layout, and back.
+#include "runtime/params/TensorStore.h"
+#include "runtime/device/Element.h"
+#include "runtime/device/FiniteCheck.h"
+#include "runtime/params/Initialise.h"
+#include "runtime/params/StorageLayout.h"
+
+namespace rt {
+
+TensorStore::TensorStore(const std::vector<TensorInfo> &tensors, uint32_t elementKind) : tensors(tensors), kind(elementKind) {
+  for (const TensorInfo &tensor : tensors) {
+    memory.emplace_back(size_t(tensor.elements) * elementBytes(kind));
+    addresses.push_back(memory.back().data());
+  }
+}
+
+size_t TensorStore::bytes(size_t i) const { return memory[i].size; }
+
+size_t TensorStore::totalBytes() const {
+  size_t total = 0;
+  for (const AlignedBuffer &buffer : memory)
+    total += buffer.size;
+  return total;
+}
+
+void TensorStore::initialise(uint64_t seed) {
+  for (size_t i = 0; i < tensors.size(); ++i)
+    writeLogical(i, initialValues(tensors[i], seed, i).data(), CNN_F64);
+}
+
+void TensorStore::readLogical(size_t i, void *out) const { toLogical(tensors[i], elementBytes(kind), addresses[i], out); }
+
+void TensorStore::writeLogical(size_t i, const void *values, uint32_t fromKind) {
+  AlignedBuffer converted;
+  if (fromKind != kind) {
+    converted = AlignedBuffer(bytes(i));
+    convertElements(values, fromKind, converted.data(), kind, tensors[i].elements);
+    values = converted.data();
+  }
+  toStored(tensors[i], elementBytes(kind), values, addresses[i]);
+}
+
+int64_t TensorStore::firstNonFiniteTensor() const {
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (firstNonFinite(addresses[i], uint64_t(tensors[i].elements), kind) >= 0)
+      return int64_t(i);
+  return -1;
+}
+
+void convertElements(const void *from, uint32_t fromKind, void *to, uint32_t toKind, int64_t n) {
+  withElement(fromKind, [&](auto f) {
+    withElement(toKind, [&](auto t) {
+      auto *source = static_cast<const decltype(f) *>(from);
+      auto *target = static_cast<decltype(t) *>(to);
+      for (int64_t i = 0; i < n; ++i)
+        target[i] = decltype(t)(source[i]);
+    });
+  });
+}
+
+} // namespace rt

@@ -1,0 +1,13 @@
+// Every sample of a set, exactly once, through the inference code.
+// In: a program with its tensors, a set.  Out: a tally.
+#pragma once
+#include "runtime/data/BatchLoader.h"
+#include "runtime/train/Metrics.h"
+#include "runtime/train/Program.h"
+
+namespace rt {
+
+/// Stops early, with what it has, when a signal is pending.
+Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set);
+
+} // namespace rt

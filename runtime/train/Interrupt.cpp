@@ -1,0 +1,29 @@
+// SIGINT and SIGTERM.
+// In: signals.  Out: a flag; the handlers do nothing that is not async-signal-safe.
+#include "runtime/train/Interrupt.h"
+#include <csignal>
+#include <unistd.h>
+
+namespace rt {
+
+static volatile std::sig_atomic_t pending = 0;
+
+static void onSignal(int number) {
+  if (pending && number == SIGINT)
+    _exit(128 + SIGINT);
+  pending = number;
+}
+
+void catchSignals() {
+  struct sigaction action = {};
+  action.sa_handler = onSignal;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGXFSZ, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int pendingSignal() { return pending; }
+
+} // namespace rt

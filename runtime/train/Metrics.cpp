@@ -1,0 +1,82 @@
+// What is counted over a set of samples.
+// In: logits and labels, in order.  Out: sums in double, so that they are the same for any number of threads.
+#include "runtime/train/Metrics.h"
+#include "runtime/device/Element.h"
+#include <algorithm>
+#include <cmath>
+
+namespace rt {
+
+static double logSumExp(const double *z, int64_t K) {
+  const double top = *std::max_element(z, z + K);
+  double sum = 0;
+  for (int64_t k = 0; k < K; ++k)
+    sum += std::exp(z[k] - top);
+  return top + std::log(sum);
+}
+
+double crossEntropy(const double *z, int64_t K, int32_t label, double smoothing) {
+  const double all = logSumExp(z, K);
+  double loss = (1 - smoothing) * (all - z[label]);
+  if (smoothing > 0)
+    for (int64_t k = 0; k < K; ++k)
+      loss += smoothing / double(K) * (all - z[k]);
+  return loss;
+}
+
+void softmax(double *z, int64_t K) {
+  const double all = logSumExp(z, K);
+  for (int64_t k = 0; k < K; ++k)
+    z[k] = std::exp(z[k] - all);
+}
+
+void Tally::add(const void *logits, uint32_t kind, const int32_t *labels, int64_t n) {
+  std::vector<double> z(static_cast<size_t>(classes));
+  for (int64_t i = 0; i < n; ++i) {
+    withElement(kind, [&](auto zero) {
+      const auto *row = static_cast<const decltype(zero) *>(logits) + i * classes;
+      std::copy(row, row + classes, z.begin());
+    });
+    const int32_t label = labels[i];
+    const int64_t predicted = std::max_element(z.begin(), z.end()) - z.begin();
+    // The label's rank: classes above it, and equal ones before it.
+    int64_t rank = 0;
+    for (int64_t k = 0; k < classes; ++k)
+      rank += z[k] > z[label] || (z[k] == z[label] && k < label);
+    lossSum += crossEntropy(z.data(), classes, label, smoothing);
+    correct += predicted == label;
+    inTop5 += rank < 5;
+    ++confusion[size_t(label * classes + predicted)];
+    ++count;
+  }
+}
+
+std::vector<ClassScore> Tally::scores() const {
+  std::vector<ClassScore> scores(static_cast<size_t>(classes));
+  for (int64_t k = 0; k < classes; ++k) {
+    int64_t predicted = 0;
+    ClassScore &score = scores[size_t(k)];
+    for (int64_t j = 0; j < classes; ++j) {
+      score.support += confusion[size_t(k * classes + j)];
+      predicted += confusion[size_t(j * classes + k)];
+    }
+    const double hits = double(confusion[size_t(k * classes + k)]);
+    score.precision = predicted ? hits / double(predicted) : 0;
+    score.recall = score.support ? hits / double(score.support) : 0;
+    score.f1 = hits > 0 ? 2 * score.precision * score.recall / (score.precision + score.recall) : 0;
+  }
+  return scores;
+}
+
+int64_t countCorrect(const void *logits, uint32_t kind, const int32_t *labels, int64_t n, int64_t classes) {
+  return withElement(kind, [&](auto zero) {
+    int64_t correct = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const auto *row = static_cast<const decltype(zero) *>(logits) + i * classes;
+      correct += std::max_element(row, row + classes) - row == labels[i];
+    }
+    return correct;
+  });
+}
+
+} // namespace rt

@@ -1,0 +1,110 @@
+// The generated code together with the memory that it works on.
+// In: x, labels.  Out: what the arena holds after a call.
+#include "runtime/train/Program.h"
+#include "runtime/device/Cpu.h"
+#include "runtime/device/Element.h"
+#include <cmath>
+
+namespace rt {
+
+// A rest of at most batch/restShare samples is cheaper one by one than as a padded batch.
+static constexpr int64_t restShare = 4;
+
+static const cnn_model &checked(const cnn_model &model) {
+  const auto missing = missingCpuFeatures(model.cpu_features ? model.cpu_features : "");
+  if (missing.empty())
+    return model;
+  std::string list;
+  for (const std::string &feature : missing)
+    list += (list.empty() ? "" : ", ") + feature;
+  fail(Exit::badModel, "this program was compiled for {}; this processor ({}) lacks {}; compile it with --mcpu native here, or --mcpu x86-64-v3",
+       model.cpu ? model.cpu : "another processor", cpuName(), list);
+}
+
+Program::Program(const cnn_model &model, const Description &description, int threads)
+    : model(checked(model)), description(description), device(threads), tensors(description.tensors, model.element_kind) {
+  const size_t n = size_t(std::max(model.train_step.batch, model.infer.batch));
+  xBuffer = AlignedBuffer(n * size_t(description.imageElements()) * elementBytes(elementKind()));
+  labelBuffer = AlignedBuffer(n * sizeof(int32_t));
+}
+
+void Program::needArena(uint64_t bytes) {
+  if (arena.size < bytes) {
+    arena = AlignedBuffer();
+    arena = AlignedBuffer(bytes);
+  }
+}
+
+cnn_call Program::callFor(const void *x) {
+  cnn_call call{};
+  call.arena = arena.data();
+  call.x = x;
+  call.tensors = tensors.pointers();
+  call.runtime = &device;
+  return call;
+}
+
+static double element(const void *p, uint32_t kind) {
+  return withElement(kind, [&](auto zero) { return double(*static_cast<const decltype(zero) *>(p)); });
+}
+
+StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
+  needArena(model.train_step.arena_bytes);
+  cnn_call call = callFor(x());
+  call.labels = labels();
+  call.rng[0] = uint32_t(seed), call.rng[1] = uint32_t(seed >> 32);
+  call.rng[2] = uint32_t(step), call.rng[3] = uint32_t(step >> 32);
+  call.lr = lr;
+  call.step = double(step);
+  const int32_t status = model.train_step.run(&call);
+  const double loss = element(arena.bytes() + model.train_step.loss_offset, elementKind());
+  return {status == 0 && std::isfinite(loss), loss};
+}
+
+void Program::observeTrainStep(LaunchObserver &observer, double lr, uint64_t step, uint64_t seed) {
+  std::memset(arena.data(), 0, arena.size);
+  device.observer = &observer;
+  trainStep(lr, step, seed);
+  device.observer = nullptr;
+}
+
+const void *Program::gradient(size_t tensor) const {
+  if (!model.gradient_offsets || model.gradient_offsets[tensor] == UINT64_MAX)
+    return nullptr;
+  return arena.bytes() + model.gradient_offsets[tensor];
+}
+
+void Program::inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits) {
+  needArena(function.arena_bytes);
+  cnn_call call = callFor(x);
+  if (function.run(&call) != 0)
+    fail(Exit::runFailed, "inference failed");
+  std::memcpy(logits, arena.bytes() + function.logits_offset, size_t(useful * description.classes) * elementBytes(elementKind()));
+}
+
+void Program::infer(const void *samples, int64_t n, void *logits) {
+  const size_t image = size_t(description.imageElements()) * elementBytes(elementKind());
+  const size_t row = size_t(description.classes) * elementBytes(elementKind());
+  const int64_t batch = model.infer.batch;
+  if (!padded.size)
+    padded = AlignedBuffer(image * size_t(batch));
+  const char *from = static_cast<const char *>(samples);
+  char *to = static_cast<char *>(logits);
+  auto aligned = [&](const char *p, int64_t count, int64_t room) -> const void * {
+    if (count == room && reinterpret_cast<uintptr_t>(p) % 64 == 0)
+      return p;
+    std::memcpy(padded.data(), p, image * size_t(count));
+    std::memset(padded.bytes() + image * size_t(count), 0, image * size_t(room - count));
+    return padded.data();
+  };
+  while (n > 0) {
+    const bool whole = n > batch / restShare || batch == 1;
+    const int64_t useful = whole ? std::min(n, batch) : 1;
+    inferOnce(whole ? model.infer : model.infer_one, aligned(from, useful, whole ? batch : 1), useful, to);
+    from += image * size_t(useful);
+    to += row * size_t(useful);
+    n -= useful;
+  }
+}
+
+} // namespace rt

@@ -1,0 +1,54 @@
+// The generated code together with the memory that it works on.
+// In: batches of x and labels.  Out: steps of training, logits.
+#pragma once
+#include "runtime/device/AlignedBuffer.h"
+#include "runtime/device/Launch.h"
+#include "runtime/params/TensorStore.h"
+
+namespace rt {
+
+struct StepResult {
+  bool finite; ///< false: no tensor has been updated
+  double loss; ///< mean over the batch
+};
+
+class Program {
+public:
+  /// Fails with Exit::badModel on a processor that lacks a feature that the code uses; no generated code has run by then.
+  Program(const cnn_model &model, const Description &description, int threads);
+
+  const cnn_model &model;
+  const Description &description;
+  Device device;
+  TensorStore tensors;
+
+  uint32_t elementKind() const { return model.element_kind; }
+  int64_t batch() const { return model.train_step.batch; }
+  /// The batch to be trained on or inferred: (batch,H,W,C) and (batch).
+  void *x() const { return xBuffer.data(); }
+  int32_t *labels() const { return labelBuffer.as<int32_t>(); }
+
+  /// One step on x() and labels().  `step` counts from 1.
+  StepResult trainStep(double lr, uint64_t step, uint64_t seed);
+  /// Runs the same step once more from a clean arena, an observer at every launch.
+  void observeTrainStep(LaunchObserver &observer, double lr, uint64_t step, uint64_t seed);
+  /// The logits of the last train step, (N,K) in the model's element type.
+  const void *trainLogits() const { return arena.bytes() + model.train_step.logits_offset; }
+  /// The gradient of a tensor after the last train step, in storage layout; null where it has none.
+  const void *gradient(size_t tensor) const;
+
+  /// Inference on n samples at `samples` (64-byte aligned), any n; logits get (n, classes) in the model's element type.
+  void infer(const void *samples, int64_t n, void *logits);
+
+  /// The learning rate's factor; `epoch` is a real number counted from 0.
+  double schedule(double epoch, double epochs) const { return model.schedule ? model.schedule(epoch, epochs) : 1; }
+  uint64_t arenaBytes() const { return arena.size; }
+
+private:
+  cnn_call callFor(const void *x);
+  void needArena(uint64_t bytes);
+  void inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits);
+  AlignedBuffer arena, xBuffer, labelBuffer, padded;
+};
+
+} // namespace rt

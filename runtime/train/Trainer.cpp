@@ -1,0 +1,231 @@
+// The training loop.
+// In: batches drawn by (seed, epoch).  Out: the same checkpoints for any number of threads and any number of resumptions.
+#include "runtime/train/Trainer.h"
+#include "runtime/Failure.h"
+#include "runtime/data/Order.h"
+#include "runtime/device/FiniteCheck.h"
+#include "runtime/train/Interrupt.h"
+#include <cmath>
+#include <sys/stat.h>
+
+namespace rt {
+
+static constexpr const char *lastFile = "last.safetensors";
+static constexpr const char *bestFile = "best.safetensors";
+
+Trainer::Trainer(Program &program, const TrainOptions &options)
+    : program(program), d(program.description), options(options), progress(options.json) {}
+
+/// The number that a metric's name stands for; fails where the data block declares no such part.
+static double metric(const std::string &name, const EpochReport &report, const Description &d) {
+  const size_t dot = name.find('.');
+  const std::string part = name.substr(0, dot), what = dot == std::string::npos ? "" : name.substr(dot + 1);
+  const PartMetrics *metrics = part == "train" ? &report.train : part == "val" && report.val ? &*report.val
+                               : part == "test" && report.test                        ? &*report.test : nullptr;
+  if (metrics && what == "loss")
+    return metrics->loss;
+  if (metrics && what == "accuracy")
+    return metrics->accuracy;
+  fail(Exit::badModel, "{} asks for the metric '{}', which its data block does not give; there are PART.loss and PART.accuracy, PART being a declared train, val or test",
+       d.name, printable(name));
+}
+
+static bool namesPart(const Description &d, const char *prefix) {
+  return (d.train.keep && d.train.keep->metric.rfind(prefix, 0) == 0) || (d.train.stop && d.train.stop->metric.rfind(prefix, 0) == 0);
+}
+
+void Trainer::prepare() {
+  makeDirectories(options.checkpoint);
+  lock = std::make_unique<DirectoryLock>(options.checkpoint);
+  position.seed = options.seed.value_or(d.train.seed);
+  if (options.resume) {
+    struct stat status;
+    if (::stat(path(lastFile).c_str(), &status) != 0)
+      fail(Exit::badModel, "there is nothing to resume: {} does not exist", printable(path(lastFile)));
+    position = readCheckpoint(path(lastFile), d, program.tensors, Need::everything);
+    if (options.seed && *options.seed != position.seed)
+      fail(Exit::usage, "the checkpoint was trained with seed {}, --seed says {}", position.seed, *options.seed);
+  } else {
+    program.tensors.initialise(position.seed);
+  }
+  parts = std::make_unique<DataParts>(d, options.data, position.seed);
+  augment = std::make_unique<Augment>(d, position.seed);
+  for (const char *part : {"val", "test"})
+    if (namesPart(d, part) && !parts->has(part))
+      fail(Exit::badModel, "{} keeps or stops by a metric of {}, which its data block does not declare", d.name, part);
+  train = parts->get("train");
+  if (parts->has("val"))
+    val = parts->get("val");
+  if (namesPart(d, "test."))
+    testEachEpoch = parts->get("test");
+  batches = train->size() / program.batch();
+  if (batches == 0)
+    fail(Exit::badData, "there are {} training samples, fewer than one batch of {}; compile with a smaller batch (cnnc --batch N)",
+         train->size(), program.batch());
+  Normalization normalization{position.mean, position.std};
+  if (!options.resume)
+    normalization = chooseNormalization(d, [&] { return train; });
+  position.mean = normalization.mean, position.std = normalization.std;
+  loader = std::make_unique<BatchLoader>(d, program.elementKind(), normalization, program.device.pool);
+  if (position.stepInEpoch > uint64_t(batches))
+    fail(Exit::badModel, "{} stands at step {} of an epoch of {}: it was trained on other data", printable(path(lastFile)), position.stepInEpoch,
+         batches);
+}
+
+double Trainer::learningRate(int64_t batchInEpoch) const {
+  const double epoch = double(position.epoch) + double(batchInEpoch) / double(batches);
+  return d.train.lr * program.schedule(epoch, double(options.epochs));
+}
+
+void Trainer::notFinite(double lr, double loss) {
+  const uint64_t step = position.step + 1;
+  FiniteCheck check;
+  program.observeTrainStep(check, lr, step, position.seed);
+  std::string where = "no kernel's output shows where it began";
+  if (check.found)
+    where = fmt::format("the first bad value is {} in layer {} ({})", check.value, printable(check.layer), printable(check.what));
+  const int64_t tensor = program.tensors.firstNonFiniteTensor();
+  if (tensor >= 0)
+    where += fmt::format("; {} holds such a value already, from an earlier step", d.tensors[size_t(tensor)].name);
+  const bool saved = options.resume || position.epoch > 0;
+  fail(Exit::runFailed, "the loss became {} at step {} (epoch {}): {}; {}; a smaller learning rate or clip = norm(1.0) may help",
+       std::isnan(loss) ? std::abs(loss) : loss, step,
+       position.epoch + 1, where,
+       saved ? fmt::format("the last good checkpoint, of epoch {}, is {}", position.epoch, printable(path(lastFile)))
+             : std::string("no checkpoint had been written yet"));
+}
+
+Trainer::Ended Trainer::runEpoch() {
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<int64_t> order = epochOrder(train->size(), position.seed, position.epoch);
+  const int64_t N = program.batch();
+  stepsHere = 0;
+  for (int64_t b = int64_t(position.stepInEpoch); b < batches; ++b) {
+    if (pendingSignal())
+      return Ended::interrupted;
+    loader->load(*train, &order[size_t(b * N)], N, augment.get(), position.epoch, program.x(), program.labels());
+    const double lr = learningRate(b);
+    const StepResult result = program.trainStep(lr, position.step + 1, position.seed);
+    if (!result.finite)
+      notFinite(lr, result.loss);
+    ++position.step;
+    ++stepsHere;
+    position.stepInEpoch = uint64_t(b + 1);
+    position.lossSum += result.loss * double(N);
+    position.correct += uint64_t(countCorrect(program.trainLogits(), program.elementKind(), program.labels(), N, d.classes));
+    const double seen = double(b + 1) * double(N);
+    progress.step(position.epoch + 1, options.epochs, b + 1, batches, position.lossSum / seen, double(position.correct) / seen, N);
+  }
+  epochSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return Ended::epoch;
+}
+
+EpochReport Trainer::measure() {
+  const double seen = double(batches * program.batch());
+  EpochReport report{position.epoch + 1, options.epochs, position.step, learningRate(batches - 1), epochSeconds,
+                     double(stepsHere * program.batch()) / std::max(epochSeconds, 1e-9),
+                     {position.lossSum / seen, double(position.correct) / seen}, {}, {}, false};
+  auto of = [&](const Dataset &set) {
+    const Tally tally = evaluate(program, *loader, set);
+    return PartMetrics{tally.loss(), tally.accuracy()};
+  };
+  if (val)
+    report.val = of(*val);
+  if (testEachEpoch)
+    report.test = of(*testEachEpoch);
+  return report;
+}
+
+/// Takes the epoch's metric into the position; true where it is the best so far.
+bool Trainer::noteBest(EpochReport &report) {
+  if (!d.train.keep)
+    return false;
+  const double value = metric(d.train.keep->metric, report, d);
+  report.best = position.bestEpoch == 0 || (d.train.keep->max ? value > position.best : value < position.best);
+  if (report.best) {
+    position.best = value;
+    position.bestEpoch = report.epoch;
+  }
+  return report.best;
+}
+
+/// With a report: takes the metric into the position first.
+bool Trainer::stopsEarly(const EpochReport *report) {
+  if (!d.train.stop)
+    return false;
+  const std::string &name = d.train.stop->metric;
+  const bool smaller = name.size() >= 4 && name.compare(name.size() - 4, 4, "loss") == 0;
+  if (report) {
+    const double value = metric(name, *report, d);
+    if (position.stopEpoch == 0 || (smaller ? value < position.stopBest : value > position.stopBest)) {
+      position.stopBest = value;
+      position.stopEpoch = report->epoch;
+    }
+  }
+  return position.stopEpoch != 0 && position.epoch >= position.stopEpoch + uint64_t(d.train.stop->epochs);
+}
+
+void Trainer::save(const char *file) {
+  const int64_t bad = program.tensors.firstNonFiniteTensor();
+  if (bad >= 0)
+    fail(Exit::runFailed, "{} holds a NaN or an infinity after step {} (epoch {}); {} is left as it was", d.tensors[size_t(bad)].name,
+         position.step, position.epoch, printable(path(file)));
+  writeCheckpoint(path(file), d, program.tensors, position);
+}
+
+int Trainer::interrupted() {
+  const int number = pendingSignal();
+  save(lastFile);
+  progress.note("interrupted", fmt::format("saved {} (epoch {}, step {}); resume with: train --resume", printable(path(lastFile)),
+                                           position.epoch + 1, position.stepInEpoch));
+  return 128 + number;
+}
+
+/// Without a val part to judge by, the test part is measured once, at the very end.
+void Trainer::finish() {
+  if (!val && !testEachEpoch && parts->has("test")) {
+    const Tally tally = evaluate(program, *loader, *parts->get("test"));
+    if (!pendingSignal())
+      progress.final("test", {tally.loss(), tally.accuracy()});
+  }
+}
+
+int Trainer::run() {
+  prepare();
+  progress.start(d.name, train->size(), val ? val->size() : 0, train->size() % program.batch(), program.device.pool.threads(), position.seed,
+                 options.checkpoint);
+  if (position.epoch >= options.epochs) {
+    progress.note("done", fmt::format("already trained for {} epochs; --epochs says {}", position.epoch, options.epochs));
+    return 0;
+  }
+  bool stop = stopsEarly(nullptr);
+  while (!stop && position.epoch < options.epochs) {
+    if (runEpoch() == Ended::interrupted)
+      return interrupted();
+    EpochReport report = measure();
+    if (pendingSignal()) // the measurements are not whole: the epoch is measured again after --resume
+      return interrupted();
+    const bool best = noteBest(report);
+    ++position.epoch;
+    position.stepInEpoch = 0;
+    position.lossSum = 0;
+    position.correct = 0;
+    stop = stopsEarly(&report);
+    if (best) // first: a crash between the two leaves a `last` that writes the same `best` again
+      save(bestFile);
+    save(lastFile);
+    progress.epoch(report);
+    if (stop)
+      progress.note("stopped", fmt::format("stopped: {} has not been better for {} epochs", d.train.stop->metric, d.train.stop->epochs));
+    if (options.stopAfter && ++epochsHere >= options.stopAfter)
+      break;
+  }
+  progress.note("saved", fmt::format("saved {}{}", printable(path(lastFile)),
+                                     position.bestEpoch ? fmt::format(" and {} (epoch {}, {} {:.4f})", printable(path(bestFile)),
+                                                                      position.bestEpoch, d.train.keep->metric, position.best)
+                                                        : ""));
+  finish();
+  return pendingSignal() ? 128 + pendingSignal() : 0;
+}
+
+} // namespace rt

@@ -1,0 +1,167 @@
+// Checks of the runtime's parts that no command shows by itself: pool, layouts, initial values, orders, resizing, augmentation.
+// In: nothing.  Out: 0, or the checks that failed.
+#include "runtime/Failure.h"
+#include "runtime/data/Augment.h"
+#include "runtime/data/Image.h"
+#include "runtime/data/Order.h"
+#include "runtime/device/Cpu.h"
+#include "runtime/device/ThreadPool.h"
+#include "runtime/params/Initialise.h"
+#include "runtime/params/StorageLayout.h"
+#include "runtime/train/Metrics.h"
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+using namespace rt;
+
+static int failures = 0;
+#define CHECK(condition)                                                                                                                         \
+  ((condition) ? (void)0 : (++failures, (void)fmt::print("{}:{}: {}\n", __FILE__, __LINE__, #condition)))
+
+/// Every piece runs exactly once, launch after launch, with more threads than cores and with pauses in which workers fall asleep.
+static void pool() {
+  for (int threads : {1, 2, 3, 7}) {
+    ThreadPool pool(threads);
+    std::vector<int> count(1000);
+    for (int launch = 0; launch < 3000; ++launch) {
+      const int64_t n = launch % 37 == 0 ? 1000 : launch % 11;
+      pool.parallelFor(n, [&](int64_t i) { ++count[size_t(i)]; });
+      CHECK(std::all_of(count.begin(), count.begin() + n, [](int c) { return c == 1; }));
+      std::fill(count.begin(), count.end(), 0);
+      if (launch % 500 == 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
+static TensorInfo tensor(std::vector<int64_t> shape, const char *init, double in, double out, std::vector<double> args = {}) {
+  TensorInfo t{"t", TensorKind::weight, shape, 1, {}, {init, in, out, args}, ""};
+  for (int64_t extent : shape)
+    t.elements *= extent;
+  return t;
+}
+
+static void layouts() {
+  TensorInfo t = tensor({6, 2, 3, 5}, "zeros", 1, 1);
+  t.storage = {true, 3};
+  std::vector<float> logical(size_t(t.elements)), stored(logical.size()), back(logical.size());
+  std::iota(logical.begin(), logical.end(), 0.f);
+  toStored(t, 4, logical.data(), stored.data());
+  // [O/block][KH][KW][I][block]: element o=4 i=1 h=2 w=3.
+  CHECK(stored[size_t((((1 * 3 + 2) * 5 + 3) * 2 + 1) * 3 + 1)] == logical[size_t(((4 * 2 + 1) * 3 + 2) * 5 + 3)]);
+  toLogical(t, 4, stored.data(), back.data());
+  CHECK(back == logical);
+}
+
+/// Mean and variance of n draws stay within 5 standard errors: sigma/sqrt(n), sigma^2 sqrt(2/n) (a uniform's is smaller).
+static void distribution(const char *init, double variance, std::vector<double> args = {}) {
+  const auto values = initialValues(tensor({200, 500}, init, 50, 150, args), 7, 3);
+  const double n = double(values.size()), mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  double square = 0;
+  for (double v : values)
+    square += (v - mean) * (v - mean) / n;
+  CHECK(std::abs(mean) < 5 * std::sqrt(variance / n));
+  CHECK(std::abs(square - variance) < 5 * variance * std::sqrt(2 / n));
+}
+
+static void initialisation() {
+  distribution("he_normal", 2.0 / 50);
+  distribution("he_uniform", 2.0 / 50);
+  distribution("xavier_normal", 2.0 / 200);
+  distribution("xavier_uniform", 2.0 / 200);
+  distribution("lecun_normal", 1.0 / 50);
+  distribution("normal", 0.09, {0.3});
+  distribution("uniform", 0.03, {0.3});
+  CHECK(initialValues(tensor({3}, "ones", 1, 1), 1, 0) == std::vector<double>(3, 1));
+  CHECK(initialValues(tensor({3}, "constant", 1, 1, {0.5}), 1, 0) == std::vector<double>(3, 0.5));
+  CHECK(initialValues(tensor({3}, "normal", 1, 1, {1}), 1, 0) != initialValues(tensor({3}, "normal", 1, 1, {1}), 1, 1));
+  for (auto shape : {std::vector<int64_t>{4, 9}, {9, 4}, {6, 2, 3, 1}}) {
+    const TensorInfo t = tensor(shape, "orthogonal", 1, 1);
+    const auto q = initialValues(t, 1, 0);
+    const int64_t rows = shape[0], cols = t.elements / rows, n = std::min(rows, cols);
+    for (int64_t a = 0; a < n; ++a)
+      for (int64_t b = 0; b < n; ++b) {
+        double dot = 0;
+        for (int64_t k = 0; k < std::max(rows, cols); ++k)
+          dot += rows <= cols ? q[a * cols + k] * q[b * cols + k] : q[k * cols + a] * q[k * cols + b];
+        CHECK(std::abs(dot - (a == b)) < 1e-12);
+      }
+  }
+}
+
+static void orders() {
+  auto order = epochOrder(1000, 1, 0);
+  CHECK(order != epochOrder(1000, 1, 1) && order != epochOrder(1000, 2, 0) && order == epochOrder(1000, 1, 0));
+  std::sort(order.begin(), order.end());
+  for (int64_t i = 0; i < 1000; ++i)
+    CHECK(order[size_t(i)] == i);
+  std::vector<int32_t> labels(100);
+  for (int i = 0; i < 100; ++i)
+    labels[size_t(i)] = i < 60 ? 0 : i < 90 ? 1 : 2;
+  const Split split = stratifiedSplit(MemoryDataset(1, std::vector<uint8_t>(100), labels), 0.1, 3, 1);
+  CHECK(split.held.size() == 10 && split.kept.size() == 90);
+  CHECK(std::count_if(split.held.begin(), split.held.end(), [&](int64_t i) { return labels[size_t(i)] == 0; }) == 6);
+  CHECK(std::count_if(split.held.begin(), split.held.end(), [&](int64_t i) { return labels[size_t(i)] == 2; }) == 1);
+}
+
+static void pictures() {
+  Image image{2, 2, 1, {0, 100, 100, 200}};
+  CHECK(resized(image, 1, 1).pixels[0] == 100);
+  const Image wide = resized(Image{1, 2, 1, {0, 200}}, 1, 4); // PIL: Image.resize((4, 1), BILINEAR)
+  CHECK((wide.pixels == std::vector<uint8_t>{0, 50, 150, 200}));
+  CHECK((withChannels(Image{1, 1, 3, {255, 0, 0}}, 1).pixels == std::vector<uint8_t>{76})); // 0.299 * 255
+  CHECK((withChannels(Image{1, 1, 1, {9}}, 3).pixels == std::vector<uint8_t>{9, 9, 9}));
+}
+
+static void augmentation() {
+  Description d;
+  d.channels = 1, d.height = 4, d.width = 4;
+  d.data.emplace();
+  d.data->augment = {{"hflip", {1}}};
+  std::vector<uint8_t> image(16), scratch(16);
+  std::iota(image.begin(), image.end(), uint8_t(1));
+  auto changed = image;
+  Augment(d, 1).apply(changed.data(), scratch.data(), 0, 0);
+  CHECK(changed[0] == 4 && changed[3] == 1 && changed[12] == 16);
+  d.data->augment = {{"shift", {1}}, {"rotate", {0}}};
+  const Augment shift(d, 1);
+  int moved = 0;
+  for (uint64_t sample = 0; sample < 90; ++sample) {
+    changed = image;
+    shift.apply(changed.data(), scratch.data(), 0, sample);
+    CHECK(changed[5] >= 1 && std::abs(changed[5] - image[5]) <= 5);
+    moved += changed != image;
+  }
+  CHECK(moved > 60 && moved < 90); // one of nine stays
+  d.data->augment = {{"blur", {}}};
+  try {
+    Augment(d, 1);
+    CHECK(!"an unknown augmentation is refused");
+  } catch (const Failure &failure) {
+    CHECK(failure.status == Exit::badModel);
+  }
+}
+
+static void metrics() {
+  const double z[] = {1, 2, 3};
+  // torch.nn.functional.cross_entropy(tensor([[1.,2.,3.]]), tensor([2]), label_smoothing=0.1) in f64
+  CHECK(std::abs(crossEntropy(z, 3, 2, 0) - 0.40760596444438) < 1e-13);
+  CHECK(std::abs(crossEntropy(z, 3, 2, 0.1) - 0.50760596444438) < 1e-13);
+  const double huge[] = {1e300, 0, -1e300};
+  CHECK(crossEntropy(huge, 3, 0, 0) == 0);
+  CHECK(missingCpuFeatures("sse2,+sse").empty() && missingCpuFeatures("xop").size() <= 1);
+  CHECK(printable("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a");
+}
+
+int main() {
+  pool();
+  layouts();
+  initialisation();
+  orders();
+  pictures();
+  augmentation();
+  metrics();
+  fmt::print("{} failures\n", failures);
+  return failures != 0;
+}
