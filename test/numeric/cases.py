@@ -3,7 +3,6 @@ In: nothing.  Out: CASES.  Every case ends in dense -> softmax unless it says ot
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 
 from networks import (act, avgpool, batchnorm, block, branch, conv, dense, depthwise, dropout, flatten, gate, global_avgpool,
                       global_maxpool, groupnorm, join, layernorm, let, lrn, maxpool, prelu, relu, residual, written)
@@ -21,6 +20,7 @@ class Case:
     definitions: str = ""  # text before the network
     optimizer: object = None  # (decayed, others) -> torch optimiser; None: sgd(lr=0.1)
     no_decay: tuple = ()
+    states: dict = field(default_factory=dict)  # the language's name of an optimiser's state -> PyTorch's
     clip: tuple = ()  # ("norm" | "value", limit)
     smoothing: float = 0.0
     spread: float = 1.5  # x lies in [-spread, spread)
@@ -226,9 +226,13 @@ def sgd(**k):
 
 
 case("smoothing", "label smoothing 0.1", *NET, train="loss = cross_entropy(smoothing=0.1)  optimizer = sgd(lr=0.1)", smoothing=0.1, input=(2, 5, 5), classes=7)
-trained("sgd_momentum", "momentum", "optimizer = sgd(lr=0.05, momentum=0.9)", sgd(lr=0.05, momentum=0.9))
+V = {"v": "momentum_buffer"}
+ADAM = {"m": "exp_avg", "v": "exp_avg_sq"}
+trained("sgd_momentum", "momentum", "optimizer = sgd(lr=0.05, momentum=0.9)", sgd(lr=0.05, momentum=0.9), states=V)
 trained("sgd_nesterov", "Nesterov's momentum and weight decay", "optimizer = sgd(lr=0.05, momentum=0.9, nesterov=true, weight_decay=0.1)",
-        sgd(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1))
+        sgd(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1), states=V)
+trained("sgd_first_step", "momentum, from its initial state", "optimizer = sgd(lr=0.05, momentum=0.9, nesterov=true)",
+        sgd(lr=0.05, momentum=0.9, nesterov=True))
 trained("sgd_no_decay", "biases and batchnorm are not decayed",
         "optimizer = sgd(lr=0.05, weight_decay=0.2)  no_decay = [bias, batchnorm]", sgd(lr=0.05, weight_decay=0.2), no_decay=("bias", "batchnorm"))
 trained("sgd_no_decay_bias", "biases alone are not decayed",
@@ -237,12 +241,17 @@ trained("clip_norm", "clipping by norm", "optimizer = sgd(lr=0.1)  clip = norm(0
 trained("clip_norm_slack", "a norm that is not reached changes nothing", "optimizer = sgd(lr=0.1)  clip = norm(1000.0)", sgd(lr=0.1), clip=("norm", 1000.0))
 trained("clip_value", "clipping by value", "optimizer = sgd(lr=0.1, momentum=0.9)  clip = value(0.02)", sgd(lr=0.1, momentum=0.9), clip=("value", 0.02))
 trained("adam", "Adam as it comes", "optimizer = adam(lr=0.01)", lambda g: torch.optim.Adam(g, lr=0.01), f32=True)
+trained("adam_later", "Adam with moments from earlier", "optimizer = adam(lr=0.01)", lambda g: torch.optim.Adam(g, lr=0.01), states=ADAM)
 trained("adam_decay", "Adam, its own betas and eps, decay in the gradient, clipped",
         "optimizer = adam(lr=0.02, beta1=0.8, beta2=0.95, eps=0.0001, weight_decay=0.1)  no_decay = [bias, batchnorm]  clip = norm(0.5)",
-        lambda g: torch.optim.Adam(g, lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1), no_decay=("bias", "batchnorm"), clip=("norm", 0.5))
+        lambda g: torch.optim.Adam(g, lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1), no_decay=("bias", "batchnorm"), clip=("norm", 0.5),
+        states=ADAM)
 trained("adamw", "AdamW as it comes", "optimizer = adamw(lr=0.01)", lambda g: torch.optim.AdamW(g, lr=0.01))
 trained("adamw_no_decay", "AdamW, decay of weights alone", "optimizer = adamw(lr=0.01, weight_decay=0.3)  no_decay = [bias, batchnorm]",
-        lambda g: torch.optim.AdamW(g, lr=0.01, weight_decay=0.3), no_decay=("bias", "batchnorm"))
+        lambda g: torch.optim.AdamW(g, lr=0.01, weight_decay=0.3), no_decay=("bias", "batchnorm"), states=ADAM)
 trained("rmsprop", "RMSprop as it comes", "optimizer = rmsprop(lr=0.01)", lambda g: torch.optim.RMSprop(g, lr=0.01))
 trained("rmsprop_decay", "RMSprop, its own alpha and eps, decay and momentum", "optimizer = rmsprop(lr=0.02, alpha=0.9, eps=0.001, weight_decay=0.1, momentum=0.5)",
-        lambda g: torch.optim.RMSprop(g, lr=0.02, alpha=0.9, eps=1e-3, weight_decay=0.1, momentum=0.5))
+        lambda g: torch.optim.RMSprop(g, lr=0.02, alpha=0.9, eps=1e-3, weight_decay=0.1, momentum=0.5),
+        states={"square": "square_avg", "v": "momentum_buffer"})
+trained("rmsprop_centered", "RMSprop around the mean gradient", "optimizer = rmsprop(lr=0.02, centered=true)",
+        lambda g: torch.optim.RMSprop(g, lr=0.02, centered=True), states={"square": "square_avg", "mean": "grad_avg"})

@@ -3,7 +3,8 @@
 In: names of cases (default: all).  Out: the files.  Needs torch and numpy (any 2.x); the tests themselves do not.
 
 A golden file is a safetensors file. Inputs and parameters are not in it: they are drawn anew from the case's name (tensors.py).
-metadata: recipe = {"input", "spread", "classes", "batch", "tensors": {name: {"shape", "kind", "range"}}},
+metadata: recipe = {"input", "spread", "classes", "batch", "tensors": {name: {"shape", "kind", "range"}},
+                    "states": {name: {"shape", "range"}}},
           f32_error = {tensor: PyTorch's own largest error in f32}.
 tensors:  train.logits train.loss train.grad.NAME train.new.NAME eval.logits eval.loss, each as tensors.digest leaves it."""
 import json
@@ -47,8 +48,16 @@ def text(case):
             + f"train {{ batch = {case.batch}  {case.train} }}\n")
 
 
+def states(case, tensors):
+    """Second moments lie above the squares of first ones, as they do in training."""
+    ranges = {"m": [-0.3, 0.3], "v": [0.1, 0.5] if "m" in case.states else [-0.3, 0.3], "square": [0.1, 0.5], "mean": [-0.3, 0.3]}
+    return {f"{name}.{s}": {"shape": t["shape"], "range": ranges[s]} for name, t in tensors.items() if not t["kind"].startswith("running")
+            for s in case.states}
+
+
 def recipe(case, tensors={}):
-    return {"input": list(case.input), "spread": case.spread, "classes": case.classes, "batch": case.batch, "tensors": tensors}
+    return {"input": list(case.input), "spread": case.spread, "classes": case.classes, "batch": case.batch, "tensors": tensors,
+            "states": states(case, tensors)}
 
 
 def evaluate(case, n, dtype, training):
@@ -77,6 +86,12 @@ def train_step(case, dtype):
         torch.nn.utils.clip_grad_norm_(trained.values(), case.clip[1])
     elif case.clip:
         torch.nn.utils.clip_grad_value_(trained.values(), case.clip[1])
+    for name, drawn in states(case, net.recipe).items():
+        parameter, state = name.rsplit(".", 1)
+        values = torch.tensor(tensors.draw(case.name, name, drawn["shape"], *drawn["range"]).values, dtype=torch.float64)
+        held = optimizer.state[trained[parameter]]
+        held[case.states[state]] = values.reshape(drawn["shape"]).to(dtype)
+        held.setdefault("step", torch.tensor(0.0))
     optimizer.step()
     out = {"train.logits": logits, "train.loss": loss}
     out.update({f"train.grad.{k}": g for k, g in grads.items()})

@@ -63,9 +63,9 @@ def draw_labels(case, n, classes):
 
 
 def inputs(case, recipe, n):
-    """x, y and all parameters and statistics of a case. recipe: the golden file's metadata "recipe", parsed."""
+    """x, y and all parameters, statistics and states of a case. recipe: the golden file's metadata "recipe", parsed."""
     tensors = {"x": draw(case, "x", [n] + recipe["input"], -recipe["spread"], recipe["spread"]), "y": draw_labels(case, n, recipe["classes"])}
-    for name, p in recipe["tensors"].items():
+    for name, p in {**recipe["tensors"], **recipe["states"]}.items():
         tensors[name] = draw(case, name, p["shape"], *p["range"])
     return tensors
 
