@@ -76,7 +76,7 @@ def compiler(g, cnnc, root, folder):
     bad("an ELF file", b"\x7fELF" + bytes(200), "error")
     bad("a kernel larger than the map", network("conv(4, 9x9) -> dense(4) -> softmax"), r"E0203", r"bad\.cnn:3:", r"\(8 - 9 \+ .*must be at least 1")
     bad("a pool larger than the map", network("maxpool(9x9) -> dense(4) -> softmax"), r"E0203", r"bad\.cnn:3:")
-    bad("stride 0", network("conv(4, 3x3, stride=0) -> dense(4) -> softmax"), r"bad\.cnn:3:", "stride", "at least 1")
+    bad("stride 0", network("conv(4, 3x3, stride=0) -> dense(4) -> softmax"), r"bad\.cnn:3:", "stride", "from 1|at least 1")
     bad("dilation 0", network("conv(4, 3x3, dilation=0) -> dense(4) -> softmax"), r"bad\.cnn:3:", "dilation")
     bad("a negative pad", network("conv(4, 3x3, pad=-1) -> dense(4) -> softmax"), r"bad\.cnn:3:", "pad")
     bad("no filters", network("conv(0, 3x3) -> dense(4) -> softmax"), r"bad\.cnn:3:", "filters")
@@ -102,7 +102,7 @@ def compiler(g, cnnc, root, folder):
     bad("a null byte", "network n\0 {\n}\n", r"error")
     bad("bytes that are not UTF-8", b"network n { input(1, 8, 8) dense(4) -> softmax } # \xff\xfe\n# \xc3\x28 \xff\nbad \xff", r"error")
     g.refuse("check tells the same", [cnnc, "check", here("bad.cnn", network("conv(4, 9x9)"))], 1, r"E0203")
-    g.refuse("a param that the file has not", [cnnc, good, "-P", "width=3", "-o", out], 1, "width")
+    g.refuse("a param that the file has not", [cnnc, good, "-P", "width=3", "-o", out], 2, "width")
     g.refuse("a batch of nothing", [cnnc, good, "--batch", "0", "-o", out], 2)
 
 
