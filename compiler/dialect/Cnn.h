@@ -1,6 +1,8 @@
 // The door of the cnn dialect: its class, operations, attributes and the Differentiable interface.
 #pragma once
 
+#include "compiler/dialect/Phase.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

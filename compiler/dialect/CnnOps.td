@@ -44,7 +44,7 @@ class Cnn_Layer<string mnemonic, list<Trait> traits = []>
     : Cnn_Op<mnemonic, !listconcat([Pure, DeclareOpInterfaceMethods<Differentiable>], traits)> {
   let hasVerifier = 1;
 }
-/// Operations that appear in adjoints and updates only.
+/// Operations that nothing is differentiated through: adjoints, updates, and layers whose mode is not chosen yet.
 class Cnn_Adjoint<string mnemonic, list<Trait> traits = []> : Cnn_Op<mnemonic, !listconcat([Pure], traits)> {
   let hasVerifier = 1;
 }
@@ -132,9 +132,9 @@ def Cnn_AvgPoolGradOp : Cnn_Adjoint<"avgpool_grad"> {
 
 // ---- normalisation ----
 
-def Cnn_BatchNormOp : Cnn_Layer<"batchnorm"> {
+def Cnn_BatchNormOp : Cnn_Adjoint<"batchnorm"> {
   let summary = "Batch normalisation whose mode (train or eval) is not chosen yet";
-  let description = [{ x: (N,C,H,W) or (N,C); the four others: (C). Autodiff turns it into batchnorm_train, inference into normalize.
+  let description = [{ x: (N,C,H,W) or (N,C); the four others: (C). Autodiff turns it into batch_stats and normalize, inference into normalize.
     In training running = (1-momentum)*running + momentum*batch, with the unbiased variance, as PyTorch has it. }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$weight, AnyRankedTensor:$bias, AnyRankedTensor:$runningMean,
                    AnyRankedTensor:$runningVar, F64Attr:$momentum, F64Attr:$eps);
@@ -148,8 +148,10 @@ def Cnn_BatchStatsOp : Cnn_Adjoint<"batch_stats"> {
   let results = (outs AnyRankedTensor:$mean, AnyRankedTensor:$variance);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
-def Cnn_NormalizeOp : Cnn_Adjoint<"normalize"> {
+def Cnn_NormalizeOp : Cnn_Layer<"normalize"> {
   let summary = "y = (x - mean) / sqrt(variance + eps) * weight + bias, per channel";
+  let description = [{ Its adjoint is known where mean and variance are those that cnn.batch_stats gives of the same x: cnn.batchnorm_grad,
+    which holds the derivative through the statistics too; hence batch_stats itself has none. }];
   let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$mean, AnyRankedTensor:$variance, AnyRankedTensor:$weight,
                    AnyRankedTensor:$bias, F64Attr:$eps);
   let results = (outs AnyRankedTensor:$output);
@@ -165,18 +167,21 @@ def Cnn_BatchNormGradOp : Cnn_Adjoint<"batchnorm_grad"> {
 
 // ---- elementwise ----
 
-def Cnn_MapOp : Cnn_Layer<"map", [SingleBlock]> {
+def Cnn_MapOp : Cnn_Layer<"map", [SingleBlock, IsolatedFromAbove]> {
   let summary = "Applies a scalar program of arith and math to every element";
   let description = [{
     All results have one shape. An operand has that shape, or is broadcast: a scalar `tensor<T>`; one value a channel, `tensor<CxT>`
     (dimension 1 of the result; also of a result of rank 2); or one value a sample and channel, `tensor<NxCx1x1xT>`.
-    Exception: where the result itself has rank 0 or 1, operands have the result's shape or are scalars.
-    The region's arguments are the operands' elements; cnn.yield gives the results' elements. Its derivative is symbolic.
+    `tensor<1xT>` is a scalar too. Where the result has another rank than 2 or 4, operands have the result's shape or are scalars.
+    No operand need have the result's shape. The region holds its constants itself and sees nothing from above. The region's arguments are the operands' elements; cnn.yield gives the results' elements. Its derivative is symbolic.
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$inputs);
   let results = (outs Variadic<AnyRankedTensor>:$outputs);
   let regions = (region SizedRegion<1>:$body);
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$outputs, "::mlir::ValueRange":$inputs,
+      "::llvm::function_ref<::llvm::SmallVector<::mlir::Value>(::mlir::OpBuilder &, ::mlir::Location, ::mlir::ValueRange)>":$body)>];
   let assemblyFormat = [{ `(` $inputs `)` attr-dict `:` functional-type(operands, results) $body }];
+  let hasCanonicalizer = 1;
 }
 def Cnn_YieldOp : Cnn_Op<"yield", [Pure, Terminator, ParentOneOf<["MapOp"]>]> {
   let summary = "The results' elements of a cnn.map";
@@ -184,18 +189,20 @@ def Cnn_YieldOp : Cnn_Op<"yield", [Pure, Terminator, ParentOneOf<["MapOp"]>]> {
   let assemblyFormat = "$values attr-dict `:` type($values)";
 }
 def Cnn_SumToOp : Cnn_Layer<"sum_to"> {
-  let summary = "Sums to a broadcastable shape of cnn.map: (N,C,H,W) or (N,C) -> (C), () or (N,C,1,1); any shape -> ()";
+  let summary = "Sums to a broadcastable shape of cnn.map: (N,C,H,W) or (N,C) -> (C) or (N,C,1,1); any shape -> () or (1)";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
 }
-def Cnn_DropoutOp : Cnn_Layer<"dropout"> {
+def Cnn_DropoutOp : Cnn_Adjoint<"dropout"> {
   let summary = "Dropout whose mode is not chosen yet; stream tells the dropout layers of a network apart";
   let arguments = (ins AnyRankedTensor:$input, F64Attr:$p, BoolAttr:$spatial, I64Attr:$stream);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input `p` $p `spatial` $spatial `stream` $stream attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
 }
-def Cnn_DropoutTrainOp : Cnn_Adjoint<"dropout_train"> {
+def Cnn_DropoutTrainOp : Cnn_Layer<"dropout_train"> {
   let summary = "y = x * keep / (1-p), keep drawn by Philox4x32-10 from (seed; element, stream, step): its own adjoint";
   let description = [{ rng: tensor<4xi32>, seed low, seed high, step low, step high. The element's number counts in the order N,C,H,W
     (N,C for spatial dropout), whatever the layout. }];
@@ -211,29 +218,40 @@ def Cnn_FlattenOp : Cnn_Layer<"flatten"> {
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
 }
 def Cnn_UnflattenOp : Cnn_Layer<"unflatten"> {
   let summary = "(N,C*H*W) -> (N,C,H,W), the adjoint of flatten";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+}
+def Cnn_ReshapeOp : Cnn_Layer<"reshape"> {
+  let summary = "The same elements, in the order of rows (for feature maps N,C,H,W), in another shape: its own adjoint";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$output);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
 }
 def Cnn_ConcatOp : Cnn_Layer<"concat"> {
   let summary = "Joins along dimension 1";
   let arguments = (ins Variadic<AnyRankedTensor>:$inputs);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$inputs attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
 }
 def Cnn_SliceChannelsOp : Cnn_Adjoint<"slice_channels"> {
   let summary = "Channels offset .. offset + channels of the result, the adjoint of concat";
   let arguments = (ins AnyRankedTensor:$input, I64Attr:$offset);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input `offset` $offset attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
 }
 
 // ---- loss ----
 
-def Cnn_SoftmaxOp : Cnn_Op<"softmax", [Pure]> {
+def Cnn_SoftmaxOp : Cnn_Adjoint<"softmax"> {
   let summary = "The mark of the output layer: the network's logits are its operand; train and infer both give the logits";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$output);

@@ -1,0 +1,90 @@
+// Cross-entropy of logits and its gradient -> linalg.generic, stable for any logits.
+// In: cnn.cross_entropy, cnn.cross_entropy_grad; logits (N,K), labels (N) i32.  Out: row maximum, row sum of exponentials, then one generic.
+#include "compiler/conversion/Build.h"
+
+#include <limits>
+
+namespace cnnc::conversion {
+namespace {
+
+struct Rows {
+  Value maximum, sum; ///< (N): max_k x, sum_k exp(x - max)
+  AffineMap full, row, scalar;
+};
+Rows rows(OpBuilder &b, Location loc, Value x) {
+  MLIRContext *context = b.getContext();
+  auto t = tensorType(x);
+  Type element = t.getElementType();
+  AffineExpr n, k;
+  bindDims(context, n, k);
+  Rows r;
+  r.full = AffineMap::getMultiDimIdentityMap(2, context);
+  r.row = AffineMap::get(2, 0, n);
+  r.scalar = AffineMap::get(2, 0, context);
+  r.maximum = generic(b, loc, x, filledTensor(b, loc, t.getDimSize(0), element, -std::numeric_limits<double>::infinity()), {r.full, r.row},
+                      "pr", [](Scalar &s, ValueRange a) -> SmallVector<Value> { return {s.max(a[1], a[0])}; })
+                  .getResult(0);
+  r.sum = generic(b, loc, {x, r.maximum}, filledTensor(b, loc, t.getDimSize(0), element, 0), {r.full, r.row, r.row}, "pr",
+                  [](Scalar &s, ValueRange a) -> SmallVector<Value> { return {s.add(a[2], s.exp(s.sub(a[0], a[1])))}; })
+              .getResult(0);
+  return r;
+}
+
+/// t = (1-s)*[k == label] + s/K
+Value target(Scalar &s, Value label, double smoothing, int64_t classes, Type element) {
+  Value k = arith::IndexCastOp::create(s.b, s.loc, label.getType(), linalg::IndexOp::create(s.b, s.loc, 1));
+  Value hit = arith::CmpIOp::create(s.b, s.loc, arith::CmpIPredicate::eq, k, label);
+  double rest = smoothing / double(classes);
+  return arith::SelectOp::create(s.b, s.loc, hit, s.constant(element, 1.0 - smoothing + rest), s.constant(element, rest));
+}
+
+struct CrossEntropyPattern : OpConversionPattern<cnn::CrossEntropyOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::CrossEntropyOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    Value x = adaptor.getLogits();
+    auto t = tensorType(x);
+    Type element = t.getElementType();
+    Rows r = rows(b, op.getLoc(), x);
+    double smoothing = op.getSmoothing().convertToDouble();
+    auto loss = generic(b, op.getLoc(), {x, r.maximum, r.sum, adaptor.getLabels()}, filledTensor(b, op.getLoc(), {}, element, 0),
+                        {r.full, r.row, r.row, r.row, r.scalar}, "rr", [&](Scalar &s, ValueRange a) -> SmallVector<Value> {
+                          Value logp = s.sub(s.sub(a[0], a[1]), s.log(a[2]));
+                          Value weight = s.mul(target(s, a[3], smoothing, t.getDimSize(1), element),
+                                               s.constant(element, -1.0 / double(t.getDimSize(0))));
+                          // A target of 0 adds nothing, whatever the logit: 0 * -inf must not become NaN.
+                          Value none = arith::CmpFOp::create(s.b, s.loc, arith::CmpFPredicate::OEQ, weight, s.constant(element, 0));
+                          Value term = arith::SelectOp::create(s.b, s.loc, none, s.constant(element, 0), s.mul(weight, logp));
+                          return {s.add(a[4], term)};
+                        });
+    b.replaceOp(op, loss.getResults());
+    return success();
+  }
+};
+
+struct CrossEntropyGradPattern : OpConversionPattern<cnn::CrossEntropyGradOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::CrossEntropyGradOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    Value x = adaptor.getLogits();
+    auto t = tensorType(x);
+    Type element = t.getElementType();
+    Rows r = rows(b, op.getLoc(), x);
+    double smoothing = op.getSmoothing().convertToDouble();
+    auto grad = generic(b, op.getLoc(), {x, r.maximum, r.sum, adaptor.getLabels()},
+                        emptyTensor(b, op.getLoc(), t.getShape(), element), {r.full, r.row, r.row, r.row, r.full}, "pp",
+                        [&](Scalar &s, ValueRange a) -> SmallVector<Value> {
+                          Value p = s.div(s.exp(s.sub(a[0], a[1])), a[2]);
+                          Value d = s.sub(p, target(s, a[3], smoothing, t.getDimSize(1), element));
+                          return {s.mul(d, s.constant(element, 1.0 / double(t.getDimSize(0))))};
+                        });
+    b.replaceOp(op, grad.getResults());
+    return success();
+  }
+};
+
+} // namespace
+
+void populateLoss(TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<CrossEntropyPattern, CrossEntropyGradPattern>(converter, patterns.getContext());
+}
+
+} // namespace cnnc::conversion

@@ -1,0 +1,81 @@
+// Kernels whose work is multiply-adds: convolution, dense layers, their gradients, and the packing that they need.
+// In: a KernelBuilder and a description of extents, strides and taps.  Out: the kernel's body, and the number of its pieces.
+#pragma once
+
+#include "compiler/conversion/Conversion.h"
+#include "compiler/kernels/KernelBuilder.h"
+
+#include <vector>
+
+namespace cnnc {
+
+/// One tap of a filter along an axis: filter cell `k` reads the source at (output index)*sourceStep + offset.
+struct Tap {
+  int64_t k, offset;
+};
+
+/// The outputs start, start+step, ... (count of them) of an axis, which share their taps (sorted by offset).
+/// A convolution has one phase an axis; its input gradient has one for each residue of the stride.
+struct Phase {
+  int64_t start = 0, step = 1, count = 0;
+  std::vector<Tap> taps;
+};
+
+/// y[n,i,j,g,o] = sum over taps k,l and channels c of x[n, i'+off(k), j'+off(l), g, c] * w[g,o,k,l,c]: forward convolution, its input
+/// gradient and dense layers alike.
+struct GatherConv {
+  int64_t N = 1;
+  int64_t OH = 1, OW = 1, outChannels = 1; ///< the map that is written
+  int64_t IH = 1, IW = 1, inChannels = 1;  ///< the map that is read
+  int64_t sourceStepH = 1, sourceStepW = 1;
+  std::vector<Phase> rows, columns;
+  int64_t groups = 1;
+  int64_t block = 1; ///< lanes of one filter block; divides outChannels / groups
+  // Strides of the filter in elements: from block to block, per tap row, tap column and input channel; lanes are contiguous.
+  int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0;
+
+  /// Forward: filter [O/block][KH][KW][C/G][block].
+  static GatherConv forward(const WindowGeometry &g);
+  /// Input gradient: filter packed as [C/block][KH][KW][O/G][block].
+  static GatherConv inputGrad(const WindowGeometry &g, int64_t block);
+  uint64_t flops() const;
+};
+/// Buffers: x, w, y.
+int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element);
+int64_t gatherConvPieces(const GatherConv &c, const TargetInfo &target, int64_t lanes);
+
+/// dw[ob,k,l,c,lane] = sum over n,i,j of x[n, i*SH+k*DH-PT, j*SW+l*DW-PL, c] * dy[n,i,j, ob*block+lane].
+struct FilterGrad {
+  int64_t N = 1, H = 1, W = 1, xChannels = 1, OH = 1, OW = 1, yChannels = 1;
+  int64_t KH = 1, KW = 1, SH = 1, SW = 1, DH = 1, DW = 1, PT = 0, PL = 0;
+  int64_t groups = 1, block = 1;
+  int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0; ///< strides of dw in elements
+  int64_t parts = 1;                                      ///< partial sums over images; with more than one, dw is [parts][size]
+  int64_t size() const { return yChannels * KH * KW * (xChannels / groups); }
+  static FilterGrad of(const WindowGeometry &g);
+  uint64_t flops() const { return 2ull * N * OH * OW * yChannels * KH * KW * (xChannels / groups); }
+  int64_t pieces() const;
+};
+/// Buffers: x, dy, dw.
+void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, mlir::Type element);
+/// How many partial sums: enough pieces for many threads without partial sums larger than the caches.
+int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
+
+/// y[n,o] = sum_i x[n,i] w[o,i] for few rows n: the vectors run along i. Buffers: x, w, y. Returns the pieces.
+int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+
+/// A set of transpositions: for each index of `loops` (extent, source stride, target stride), target[s*targetRow + r] =
+/// source[r*sourceRow + s] for r < rows, s < columns. One piece an index of the outermost loop. Buffers: source, target.
+struct Transposition {
+  struct Loop {
+    int64_t extent, source, target;
+  };
+  std::vector<Loop> loops;
+  int64_t rows, columns, sourceRow, targetRow;
+};
+int64_t buildTransposition(KernelBuilder &k, const Transposition &t, mlir::Type element);
+
+/// The filter [O/block][KH][KW][C/G][block] as [C/block'][KH][KW][O/G][block'], what the input gradient reads.
+Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock);
+
+} // namespace cnnc

@@ -1,0 +1,244 @@
+// The filter's gradient: register tiles of (tap column, input channel) x output channels, summed over pixels.
+// In: FilterGrad, buffers x, dy, dw.  Out: loops whose inner body adds one pixel's outer product to the tile with vector.fma.
+//
+// Pixels are taken in blocks that stay in the first-level cache while all tiles pass over them; a tile's sums are kept in dw between blocks.
+// Taps that fall into the padding are skipped: rows by loop bounds, columns by writing the edges out.
+#include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Tiles.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+/// Blocks of dw are separate pieces where it is too large for partial sums.
+bool cutByFilter(const FilterGrad &f) { return f.parts < 8; }
+
+class Grad {
+public:
+  Grad(KernelBuilder &k, const FilterGrad &f, Type element)
+      : k(k), f(f), element(element), lanes(k.lanes(element)), x(k.buffer(0)), dy(k.buffer(1)), dw(k.buffer(2)) {}
+
+  void run() {
+    Value part = k.mod(k.piece, f.parts);
+    Value cell = k.div(k.piece, f.parts);
+    int64_t imagesPerPart = (f.N + f.parts - 1) / f.parts;
+    Value firstImage = k.mul(part, imagesPerPart);
+    Value lastImage = k.min(k.add(firstImage, imagesPerPart), k.constant(f.N));
+    Value out = k.mul(part, f.size());
+
+    // Blocks of about `blockPixels` pixels: images where they are small, else rows of one image.
+    constexpr int64_t blockPixels = 128;
+    int64_t images = std::clamp<int64_t>(blockPixels / (f.OH * f.OW), 1, imagesPerPart);
+    if (f.OH * f.OW == 1) // dense: the sums stay in registers over all images
+      images = imagesPerPart;
+    int64_t rows = images > 1 ? f.OH : std::clamp<int64_t>(blockPixels / f.OW, 1, f.OH);
+
+    auto cells = [&](Value n, Value lastN, Value firstRow, Value lastRow, Value isFirst) {
+      auto tapRow = [&](Value ob, Value kh) { tapRowTiles(n, lastN, firstRow, lastRow, ob, kh, out, isFirst); };
+      if (cutByFilter(f)) {
+        tapRow(k.div(cell, f.KH), k.mod(cell, f.KH));
+      } else {
+        k.loop(k.constant(0), k.constant(f.yChannels / f.block), 1, [&](Value ob) {
+          k.loop(k.constant(0), k.constant(f.KH), 1, [&](Value kh) { tapRow(ob, kh); });
+        });
+      }
+    };
+    k.loop(firstImage, lastImage, images, [&](Value n) {
+      Value lastN = images == 1 ? k.add(n, 1) : k.min(k.add(n, images), lastImage);
+      k.loop(k.constant(0), k.constant(f.OH), rows, [&](Value r) {
+        Value isFirst = arith::AndIOp::create(k.b, k.loc, k.equal(n, firstImage), k.equal(r, k.constant(0)));
+        cells(n, lastN, r, k.min(k.add(r, rows), k.constant(f.OH)), isFirst);
+      });
+    });
+  }
+
+private:
+  KernelBuilder &k;
+  const FilterGrad &f;
+  Type element;
+  int64_t lanes;
+  Value x, dy, dw;
+
+  struct Cell {
+    int64_t kw, channel;
+  };
+
+  /// All tiles of one tap row kh and one block of output channels.
+  void tapRowTiles(Value n, Value lastN, Value firstRow, Value lastRow, Value ob, Value kh, Value out, Value isFirst) {
+    int64_t channels = f.xChannels / f.groups;
+    Value group = k.div(ob, f.yChannels / f.groups / f.block);
+    Value inBase = f.groups == 1 ? k.constant(0) : k.mul(group, channels);
+    Value target = k.add(out, k.add(k.mul(ob, f.wBlock), k.mul(kh, f.wRow)));
+    for (const LaneChunk &chunk : laneChunks(f.block, lanes)) {
+      int64_t limit = std::max<int64_t>(1, std::min<int64_t>((k.target.registers - chunk.vectors - 2) / chunk.vectors, 12));
+      if (channels < 8) { // several tap columns share a tile
+        int64_t together = std::clamp<int64_t>(limit / channels, 1, f.KW);
+        int64_t first = 0;
+        for (int64_t count : evenSplit(f.KW, together)) {
+          SmallVector<Cell> tileCells;
+          for (int64_t kw = first; kw < first + count; ++kw)
+            for (int64_t ch = 0; ch < channels; ++ch)
+              tileCells.push_back({kw, ch});
+          for (size_t at = 0; at < tileCells.size(); at += limit)
+            tile(n, lastN, firstRow, lastRow, ob, kh, k.constant(0), inBase,
+                 ArrayRef<Cell>(tileCells).slice(at, std::min<size_t>(limit, tileCells.size() - at)), chunk, target, isFirst);
+          first += count;
+        }
+        continue;
+      }
+      int64_t size = channels % 8 == 0 && limit >= 8 ? 8 : 0;
+      for (int64_t kw = 0; kw < f.KW; ++kw) {
+        auto channelTile = [&](Value firstChannel, int64_t count) {
+          SmallVector<Cell> tileCells;
+          for (int64_t ch = 0; ch < count; ++ch)
+            tileCells.push_back({kw, ch});
+          tile(n, lastN, firstRow, lastRow, ob, kh, firstChannel, inBase, tileCells, chunk, target, isFirst);
+        };
+        if (size) {
+          k.loop(k.constant(0), k.constant(channels), size, [&](Value ch) { channelTile(ch, size); });
+          continue;
+        }
+        // Runs of equal width as loops.
+        auto widths = evenSplit(channels, limit);
+        int64_t at = 0;
+        for (size_t i = 0; i < widths.size();) {
+          size_t same = i;
+          while (same < widths.size() && widths[same] == widths[i])
+            ++same;
+          int64_t width = widths[i], end = at + width * int64_t(same - i);
+          k.loop(k.constant(at), k.constant(end), width, [&](Value ch) { channelTile(ch, width); });
+          at = end, i = same;
+        }
+      }
+    }
+  }
+
+  /// Columns first <= ow < first + count, all reached by the same cells of the tile.
+  struct Segment {
+    int64_t first, count;
+    SmallVector<unsigned> cells;
+  };
+  SmallVector<Segment> segmentsOf(ArrayRef<Cell> cells) {
+    SmallVector<Segment> segments;
+    for (int64_t ow = 0; ow < f.OW; ++ow) {
+      SmallVector<unsigned> reached;
+      for (auto [i, c] : llvm::enumerate(cells)) {
+        int64_t column = ow * f.SW + c.kw * f.DW - f.PL;
+        if (column >= 0 && column < f.W)
+          reached.push_back(i);
+      }
+      if (!segments.empty() && segments.back().cells == reached)
+        ++segments.back().count;
+      else
+        segments.push_back({ow, 1, reached});
+    }
+    return segments;
+  }
+
+  void tile(Value n, Value lastN, Value firstRow, Value lastRow, Value ob, Value kh, Value firstChannel, Value inBase, ArrayRef<Cell> cells,
+            const LaneChunk &chunk, Value target, Value isFirst) {
+    auto laneWidth = [&](int64_t v) { return std::min(lanes, chunk.width - v * lanes); };
+    auto address = [&](unsigned i, int64_t v) {
+      Value a = k.add(target, k.mul(firstChannel, f.wChannel));
+      return k.add(a, cells[i].kw * f.wColumn + cells[i].channel * f.wChannel + chunk.start + v * lanes);
+    };
+    auto vectorType = VectorType::get(lanes, element);
+    SmallVector<Type> types(cells.size() * chunk.vectors, vectorType);
+    // The first block starts from zero, the others from the sums so far.
+    auto start = scf::IfOp::create(k.b, k.loc, types, isFirst, /*withElseRegion=*/true);
+    {
+      OpBuilder::InsertionGuard guard(k.b);
+      k.b.setInsertionPointToStart(&start.getThenRegion().front());
+      scf::YieldOp::create(k.b, k.loc, SmallVector<Value>(types.size(), k.zeroVector(element, lanes)));
+      k.b.setInsertionPointToStart(&start.getElseRegion().front());
+      SmallVector<Value> sums;
+      for (unsigned i = 0; i < cells.size(); ++i)
+        for (int64_t v = 0; v < chunk.vectors; ++v)
+          sums.push_back(k.load(dw, address(i, v), lanes, laneWidth(v)));
+      scf::YieldOp::create(k.b, k.loc, sums);
+    }
+
+    // Rows oh with 0 <= oh*SH + kh*DH - PT < H.
+    Value shift = k.add(k.mul(kh, f.DH), -f.PT);
+    Value lo = firstRow, hi = lastRow;
+    if (f.PT > 0)
+      lo = k.max(lo, k.ceilDiv(k.sub(k.constant(0), shift), f.SH));
+    if ((f.OH - 1) * f.SH + (f.KH - 1) * f.DH - f.PT >= f.H)
+      hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(f.H - 1), shift), f.SH), 1));
+    auto segments = segmentsOf(cells);
+
+    SmallVector<Value> sums = k.loop(n, lastN, 1, start.getResults(), [&](Value image, ValueRange outer) -> SmallVector<Value> {
+      return k.loop(lo, hi, 1, outer, [&](Value oh, ValueRange carried) -> SmallVector<Value> {
+        Value xRow = k.mul(k.add(k.mul(image, f.H), k.add(k.mul(oh, f.SH), shift)), f.W * f.xChannels);
+        xRow = k.add(k.add(xRow, inBase), firstChannel);
+        Value yRow = k.add(k.mul(k.add(k.mul(image, f.OH), oh), f.OW * f.yChannels), k.add(k.mul(ob, f.block), chunk.start));
+        SmallVector<Value> a(carried);
+        for (const Segment &segment : segments) {
+          if (segment.cells.empty())
+            continue;
+          auto pixel = [&](Value ow, SmallVector<Value> s) {
+            Value yAt = k.add(yRow, k.mul(ow, f.yChannels)), xAt = k.add(xRow, k.mul(ow, f.SW * f.xChannels));
+            SmallVector<Value> grads;
+            for (int64_t v = 0; v < chunk.vectors; ++v)
+              grads.push_back(k.load(dy, k.add(yAt, v * lanes), lanes, laneWidth(v)));
+            for (unsigned i : segment.cells) {
+              int64_t offset = (cells[i].kw * f.DW - f.PL) * f.xChannels + cells[i].channel;
+              Value value = k.splat(k.loadScalar(x, k.add(xAt, offset)), lanes);
+              for (int64_t v = 0; v < chunk.vectors; ++v)
+                s[i * chunk.vectors + v] = k.fma(value, grads[v], s[i * chunk.vectors + v]);
+            }
+            return s;
+          };
+          int64_t unroll = segment.count % 4 == 0 ? 4 : segment.count % 2 == 0 ? 2 : segment.count <= 3 ? segment.count : 1;
+          int64_t whole = segment.count / unroll * unroll;
+          if (segment.count > 8 && unroll == 1)
+            unroll = 4, whole = segment.count / 4 * 4;
+          a = k.loop(k.constant(segment.first), k.constant(segment.first + whole), unroll, a,
+                     [&](Value ow, ValueRange inner) -> SmallVector<Value> {
+                       SmallVector<Value> s(inner);
+                       for (int64_t u = 0; u < unroll; ++u)
+                         s = pixel(k.add(ow, u), s);
+                       return s;
+                     });
+          for (int64_t rest = whole; rest < segment.count; ++rest)
+            a = pixel(k.constant(segment.first + rest), a);
+        }
+        return a;
+      });
+    });
+    for (unsigned i = 0; i < cells.size(); ++i)
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        k.store(sums[i * chunk.vectors + v], dw, address(i, v), laneWidth(v));
+  }
+};
+
+} // namespace
+
+FilterGrad FilterGrad::of(const WindowGeometry &g) {
+  FilterGrad f;
+  f.N = g.N, f.H = g.H, f.W = g.W, f.xChannels = g.C, f.OH = g.OH, f.OW = g.OW, f.yChannels = g.O;
+  f.KH = g.KH, f.KW = g.KW, f.SH = g.SH, f.SW = g.SW, f.DH = g.DH, f.DW = g.DW, f.PT = g.PT, f.PL = g.PL;
+  f.groups = g.G, f.block = g.block;
+  f.wChannel = g.block;
+  f.wColumn = f.wChannel * (g.C / g.G);
+  f.wRow = f.wColumn * g.KW;
+  f.wBlock = f.wRow * g.KH;
+  return f;
+}
+
+int64_t FilterGrad::pieces() const { return parts * (cutByFilter(*this) ? yChannels / block * KH : 1); }
+
+int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes) {
+  constexpr int64_t partialBytes = 4 << 20, most = 16;
+  // A part has enough pixels to pay for adding its sums up.
+  int64_t byWork = std::max<int64_t>(1, f.N * f.OH * f.OW / 512);
+  return std::clamp<int64_t>(std::min(partialBytes / (f.size() * elementBytes), byWork), 1, std::min(most, f.N));
+}
+
+void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, Type element) {
+  Grad(k, f, element).run();
+  k.finish();
+}
+
+} // namespace cnnc

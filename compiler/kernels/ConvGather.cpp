@@ -1,0 +1,301 @@
+// Convolution as a gather: each register tile holds pixels x channels of the output, and walks the taps and input channels.
+// In: GatherConv, buffers x, w, y.  Out: loops whose inner body is a rank-1 update of the tile with vector.fma.
+//
+// Padding is never stored: rows outside the map shorten the loop over tap rows, and for the columns each tile is written out with just the
+// pixels that a tap can reach. So no multiplication by zero is done, and no map is copied.
+#include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Tiles.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+/// The phases of an axis of an input gradient: output i (of `side`) reads row (i + P - k*D)/S of dy where S divides it.
+std::vector<Phase> gradPhases(int64_t side, int64_t K, int64_t S, int64_t D, int64_t P) {
+  std::vector<Phase> phases;
+  for (int64_t r = 0; r < std::min(S, side); ++r) {
+    Phase p{r, S, (side - r + S - 1) / S, {}};
+    for (int64_t k = K - 1; k >= 0; --k) { // descending k: ascending offset
+      int64_t v = r + P - k * D;
+      if (((v % S) + S) % S == 0)
+        p.taps.push_back({k, v / S});
+    }
+    phases.push_back(p);
+  }
+  return phases;
+}
+
+Phase forwardPhase(int64_t outputs, int64_t K, int64_t D, int64_t P) {
+  Phase p{0, 1, outputs, {}};
+  for (int64_t k = 0; k < K; ++k)
+    p.taps.push_back({k, k * D - P});
+  return p;
+}
+
+/// How one kernel is cut.
+struct Cut {
+  int64_t images;        ///< a tile spans this many images (where rows are short)
+  int64_t imagesPerPiece;
+  int64_t rowsPerPiece;  ///< output rows of a piece, a multiple of the row phases' step; all where a piece has several images
+  bool blocksInPieces;   ///< each piece does one filter block (large filters stay in the cache), else all
+  int64_t imagePieces, rowPieces, blockPieces;
+};
+
+int64_t widestRow(const GatherConv &c) {
+  int64_t w = 1;
+  for (const Phase &p : c.columns)
+    w = std::max(w, p.count);
+  return w;
+}
+
+Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
+  Cut cut;
+  int64_t bytes = target.vectorBytes / lanes;
+  auto chunks = laneChunks(c.block, lanes);
+  int64_t pixels = tilePixels(chunks.front().vectors, target), row = widestRow(c);
+  cut.images = row * 2 <= pixels ? std::min(c.N, pixels / row) : 1;
+  double filterBytes = double(c.outChannels) * c.rows.front().taps.size() * c.columns.front().taps.size() * (c.inChannels / c.groups) * bytes;
+  cut.blocksInPieces = filterBytes > double(target.l2Bytes) / 2;
+  cut.blockPieces = cut.blocksInPieces ? c.outChannels / c.block : 1;
+  // A piece is worth about a few hundred microseconds: far more than a launch, far less than a step.
+  constexpr double pieceFlops = 6e6;
+  double imageFlops = double(c.flops()) / c.N / cut.blockPieces;
+  cut.imagesPerPiece = std::clamp<int64_t>(int64_t(pieceFlops / std::max(imageFlops, 1.0)), 1, c.N);
+  cut.imagesPerPiece = std::min(c.N, (cut.imagesPerPiece + cut.images - 1) / cut.images * cut.images);
+  cut.imagePieces = (c.N + cut.imagesPerPiece - 1) / cut.imagesPerPiece;
+  cut.rowsPerPiece = c.OH;
+  int64_t step = c.rows.front().step;
+  if (cut.imagesPerPiece == 1 && imageFlops > 2 * pieceFlops) {
+    int64_t parts = std::min<int64_t>(int64_t(imageFlops / pieceFlops), (c.OH + step - 1) / step);
+    cut.rowsPerPiece = ((c.OH + parts - 1) / parts + step - 1) / step * step;
+  }
+  cut.rowPieces = (c.OH + cut.rowsPerPiece - 1) / cut.rowsPerPiece;
+  return cut;
+}
+
+/// Emits tiles; one object a kernel.
+class Gather {
+public:
+  Gather(KernelBuilder &k, const GatherConv &c, Type element)
+      : k(k), c(c), element(element), lanes(k.lanes(element)), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
+
+  int64_t run() {
+    Cut cut = cutOf(c, k.target, lanes);
+    Value rest = k.piece;
+    Value rowPiece = k.mod(rest, cut.rowPieces);
+    rest = k.div(rest, cut.rowPieces);
+    Value imagePiece = k.mod(rest, cut.imagePieces);
+    Value blockPiece = k.div(rest, cut.imagePieces);
+    Value firstImage = k.mul(imagePiece, cut.imagesPerPiece);
+    Value lastImage = k.min(k.add(firstImage, cut.imagesPerPiece), k.constant(c.N));
+    Value firstRow = k.mul(rowPiece, cut.rowsPerPiece);
+    Value lastRow = k.min(k.add(firstRow, cut.rowsPerPiece), k.constant(c.OH));
+
+    auto block = [&](Value ob) {
+      Value wBase = k.mul(ob, c.wBlock);
+      Value outBase = k.mul(ob, c.block);
+      int64_t blocksPerGroup = c.outChannels / c.groups / c.block;
+      Value group = k.div(ob, blocksPerGroup);
+      Value inBase = c.groups == 1 ? k.constant(0) : k.mul(group, c.inChannels / c.groups);
+      int64_t whole = c.N / cut.images * cut.images;
+      k.loop(firstImage, k.min(lastImage, k.constant(whole)), cut.images,
+             [&](Value n) { image(n, cut.images, firstRow, lastRow, wBase, outBase, inBase); });
+      if (whole < c.N)
+        k.when(k.less(k.constant(whole), lastImage),
+               [&] { image(k.constant(whole), c.N - whole, firstRow, lastRow, wBase, outBase, inBase); });
+    };
+    if (cut.blocksInPieces)
+      block(blockPiece);
+    else
+      k.loop(k.constant(0), k.constant(c.outChannels / c.block), 1, block);
+    return cut.rowPieces * cut.imagePieces * cut.blockPieces;
+  }
+
+private:
+  KernelBuilder &k;
+  const GatherConv &c;
+  Type element;
+  int64_t lanes;
+  Value x, w, y;
+
+  void image(Value n, int64_t images, Value firstRow, Value lastRow, Value wBase, Value outBase, Value inBase) {
+    for (const Phase &rowPhase : c.rows) {
+      // Rows i*step + start of this piece; firstRow is a multiple of the step.
+      Value lo = k.div(firstRow, rowPhase.step);
+      Value hi = k.min(k.constant(rowPhase.count), k.ceilDiv(lastRow, rowPhase.step));
+      k.loop(lo, hi, 1, [&](Value i) {
+        for (const Phase &columnPhase : c.columns)
+          row(n, images, i, rowPhase, columnPhase, wBase, outBase, inBase);
+      });
+    }
+  }
+
+  /// A run of tiles of one width in which every tap reaches the same pixels.
+  struct Run {
+    int64_t first, width, tiles;
+  };
+
+  std::vector<Run> runsOf(const Phase &columns, int64_t images, int64_t vectors) {
+    int64_t limit = std::max<int64_t>(1, tilePixels(vectors, k.target) / images);
+    std::vector<Run> runs;
+    int64_t at = 0;
+    for (int64_t width : evenSplit(columns.count, limit)) {
+      bool inside = !columns.taps.empty() && at * c.sourceStepW + columns.taps.front().offset >= 0 &&
+                    (at + width - 1) * c.sourceStepW + columns.taps.back().offset < c.IW;
+      if (inside && !runs.empty() && runs.back().width == width && runs.back().tiles > 0)
+        ++runs.back().tiles;
+      else
+        runs.push_back({at, width, inside ? 1 : 0}); // tiles = 0: a single tile at an edge
+      at += width;
+    }
+    return runs;
+  }
+
+  void row(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value wBase, Value outBase, Value inBase) {
+    for (const LaneChunk &chunk : laneChunks(c.block, lanes))
+      for (const Run &run : runsOf(columns, images, chunk.vectors)) {
+        if (run.tiles <= 1)
+          tile(n, images, i, rows, columns, k.constant(run.first), run.first, run.tiles == 1, run.width, chunk, wBase, outBase, inBase);
+        else
+          k.loop(k.constant(run.first), k.constant(run.first + run.width * run.tiles), run.width, [&](Value j) {
+            tile(n, images, i, rows, columns, j, run.first, true, run.width, chunk, wBase, outBase, inBase);
+          });
+      }
+  }
+
+  /// The tile of `images` x `width` pixels from column j (= j0 unless inside a run) and one chunk of lanes.
+  void tile(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value j, int64_t j0, bool inside, int64_t width,
+            const LaneChunk &chunk, Value wBase, Value outBase, Value inBase) {
+    int64_t pixels = images * width, channels = c.inChannels / c.groups;
+    SmallVector<Value> acc(pixels * chunk.vectors, k.zeroVector(element, lanes));
+    auto laneWidth = [&](int64_t v) { return std::min(lanes, chunk.width - v * lanes); };
+
+    if (!rows.taps.empty() && !columns.taps.empty()) {
+      // Tap rows t with 0 <= i*step + offset(t) < IH; offsets ascend by `stride`.
+      int64_t taps = rows.taps.size(), first = rows.taps.front().offset;
+      int64_t stride = taps > 1 ? rows.taps[1].offset - first : 1, kStride = taps > 1 ? rows.taps[1].k - rows.taps[0].k : 0;
+      Value base = k.add(k.mul(i, c.sourceStepH), first);
+      Value lo = k.constant(0), hi = k.constant(taps);
+      int64_t lowest = first, highest = (rows.count - 1) * c.sourceStepH + first + (taps - 1) * stride;
+      if (lowest < 0) // t >= -base/stride
+        lo = k.max(lo, k.ceilDiv(k.sub(k.constant(0), base), stride));
+      if (highest >= c.IH) // t <= (IH-1-base)/stride
+        hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(c.IH - 1), base), stride), 1));
+      acc = k.loop(lo, hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
+        Value sourceRow = k.add(base, k.mul(t, stride));
+        Value kRow = k.add(k.mul(t, kStride), rows.taps.front().k);
+        Value wRow = k.add(k.add(wBase, k.mul(kRow, c.wRow)), chunk.start);
+        // x[n, sourceRow, j*step, inBase]
+        Value xRow = k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW));
+        xRow = k.add(k.mul(xRow, c.inChannels), inBase);
+        SmallVector<Value> sums(carried);
+        for (const Tap &tap : columns.taps) {
+          SmallVector<int64_t> reached; // pixels of a row of the tile that this tap reaches
+          for (int64_t q = 0; q < width; ++q) {
+            int64_t column = (j0 + q) * c.sourceStepW + tap.offset;
+            if (inside || (column >= 0 && column < c.IW))
+              reached.push_back(q);
+          }
+          if (reached.empty())
+            continue;
+          Value wTap = k.add(wRow, tap.k * c.wColumn);
+          auto update = [&](Value ch, SmallVector<Value> a) {
+            SmallVector<Value> filter;
+            for (int64_t v = 0; v < chunk.vectors; ++v)
+              filter.push_back(k.load(w, k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes), lanes, laneWidth(v)));
+            Value xChannel = k.add(xRow, ch);
+            for (int64_t m = 0; m < images; ++m)
+              for (int64_t q : reached) {
+                int64_t offset = m * c.IH * c.IW * c.inChannels + (q * c.sourceStepW + tap.offset) * c.inChannels;
+                Value pixel = k.splat(k.loadScalar(x, k.add(xChannel, offset)), lanes);
+                for (int64_t v = 0; v < chunk.vectors; ++v) {
+                  Value &sum = a[(m * width + q) * chunk.vectors + v];
+                  sum = k.fma(pixel, filter[v], sum);
+                }
+              }
+            return a;
+          };
+          // Unrolled by 4 where the body is small: the loop's own instructions disappear.
+          int64_t unroll = channels % 4 == 0 && pixels * chunk.vectors <= 32 ? 4 : channels % 2 == 0 ? 2 : 1;
+          if (channels <= 4)
+            unroll = channels;
+          sums = k.loop(k.constant(0), k.constant(channels), unroll, sums, [&](Value ch, ValueRange inner) -> SmallVector<Value> {
+            SmallVector<Value> a(inner);
+            for (int64_t u = 0; u < unroll; ++u)
+              a = update(k.add(ch, u), a);
+            return a;
+          });
+        }
+        return sums;
+      });
+    }
+
+    // y[n, i*step+start, j*step+start, outBase + chunk]
+    Value outRow = k.add(k.mul(i, rows.step), rows.start);
+    Value outColumn = k.add(k.mul(j, columns.step), columns.start);
+    Value out = k.add(k.mul(k.add(k.mul(n, c.OH), outRow), c.OW), outColumn);
+    out = k.add(k.add(k.mul(out, c.outChannels), outBase), chunk.start);
+    for (int64_t m = 0; m < images; ++m)
+      for (int64_t q = 0; q < width; ++q)
+        for (int64_t v = 0; v < chunk.vectors; ++v) {
+          int64_t offset = m * c.OH * c.OW * c.outChannels + q * columns.step * c.outChannels + v * lanes;
+          k.store(acc[(m * width + q) * chunk.vectors + v], y, k.add(out, offset), laneWidth(v));
+        }
+  }
+};
+
+} // namespace
+
+GatherConv GatherConv::forward(const WindowGeometry &g) {
+  GatherConv c;
+  c.N = g.N, c.OH = g.OH, c.OW = g.OW, c.outChannels = g.O;
+  c.IH = g.H, c.IW = g.W, c.inChannels = g.C;
+  c.sourceStepH = g.SH, c.sourceStepW = g.SW;
+  c.rows = {forwardPhase(g.OH, g.KH, g.DH, g.PT)};
+  c.columns = {forwardPhase(g.OW, g.KW, g.DW, g.PL)};
+  c.groups = g.G, c.block = g.block;
+  c.wChannel = g.block;
+  c.wColumn = c.wChannel * (g.C / g.G);
+  c.wRow = c.wColumn * g.KW;
+  c.wBlock = c.wRow * g.KH;
+  return c;
+}
+
+GatherConv GatherConv::inputGrad(const WindowGeometry &g, int64_t block) {
+  GatherConv c;
+  c.N = g.N, c.OH = g.H, c.OW = g.W, c.outChannels = g.C;
+  c.IH = g.OH, c.IW = g.OW, c.inChannels = g.O;
+  c.rows = gradPhases(g.H, g.KH, g.SH, g.DH, g.PT);
+  c.columns = gradPhases(g.W, g.KW, g.SW, g.DW, g.PL);
+  c.groups = g.G, c.block = block;
+  c.wChannel = block;
+  c.wColumn = c.wChannel * (g.O / g.G);
+  c.wRow = c.wColumn * g.KW;
+  c.wBlock = c.wRow * g.KH;
+  return c;
+}
+
+uint64_t GatherConv::flops() const {
+  uint64_t rowTaps = 0, columnTaps = 0;
+  for (const Phase &p : rows)
+    rowTaps += p.count * p.taps.size();
+  for (const Phase &p : columns)
+    columnTaps += p.count * p.taps.size();
+  return 2ull * N * rowTaps * columnTaps * outChannels * (inChannels / groups);
+}
+
+int64_t gatherConvPieces(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
+  Cut cut = cutOf(c, target, lanes);
+  return cut.rowPieces * cut.imagePieces * cut.blockPieces;
+}
+
+int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, Type element) {
+  int64_t pieces = Gather(k, c, element).run();
+  k.finish();
+  return pieces;
+}
+
+} // namespace cnnc

@@ -1,0 +1,47 @@
+// Kernels for plain linalg.generic: elementwise programs and sums.
+// In: a linalg.generic whose maps are the identity or a broadcast.  Out: the plan of its loops (samples, rows, channels) and the body.
+#pragma once
+
+#include "compiler/kernels/KernelBuilder.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace cnnc {
+
+/// The iteration space as N samples x R rows x C contiguous elements; an operand's address is n*strideN + r*strideR + c*strideC.
+struct NestPlan {
+  enum class Mode {
+    Map,              ///< elementwise
+    ToChannels,       ///< sums over samples and rows; partial sums [pieces][C]
+    ToScalar,         ///< sums over everything; partial sums [pieces]
+    ToSamples,        ///< sums over a row: (N)
+    ToSampleChannels, ///< sums over rows: (N,C)
+  };
+  struct Strides {
+    int64_t n = 0, r = 0, c = 0;
+  };
+  mlir::linalg::GenericOp op;
+  Mode mode = Mode::Map;
+  int64_t N = 1, R = 1, C = 1;
+  int64_t width = 1; ///< of the map, for linalg.index on rank 4: r = h*width + w
+  enum class Cut { Samples, Rows, Elements } cut = Cut::Rows;
+  int64_t perPiece = 1, pieces = 1;
+  llvm::SmallVector<Strides> operands; ///< inputs, then outputs
+  bool hasPartials() const { return (mode == Mode::ToChannels || mode == Mode::ToScalar) && pieces > 1; }
+  int64_t resultElements() const;
+};
+
+mlir::FailureOr<NestPlan> planNest(mlir::linalg::GenericOp op, int64_t lanes);
+
+/// `arguments[i]`: the kernel buffer of the op's operand i (inputs, then outputs). Inputs that are scalar constants have none: -1, and the
+/// value in `constants`.
+void buildNest(KernelBuilder &k, const NestPlan &plan, llvm::ArrayRef<int> arguments);
+
+/// The operation that joins two partial results: arith.addf or arith.maximumf.
+mlir::FailureOr<mlir::Operation *> combinerOf(mlir::linalg::GenericOp op, unsigned result);
+
+/// out[c] = the combination over p < parts of partial[p*C + c]. Buffers: partial, out. One piece.
+void buildCombine(KernelBuilder &k, mlir::Operation *combiner, int64_t parts, int64_t C, mlir::Type element);
+int64_t combinePieces(int64_t C);
+
+} // namespace cnnc

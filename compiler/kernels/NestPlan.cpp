@@ -1,0 +1,128 @@
+// Recognises what a linalg.generic is: which of its operands vary with samples, rows, channels, and how to cut it into pieces.
+// In: linalg.generic on tensors.  Out: NestPlan, or failure where a map is neither identity nor broadcast.
+#include "compiler/kernels/Nest.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+/// The loop dimensions that a map uses; failure unless its results are distinct dimensions in ascending order, or constants 0.
+FailureOr<SmallVector<unsigned>> dimensionsOf(AffineMap map) {
+  SmallVector<unsigned> dims;
+  for (AffineExpr e : map.getResults()) {
+    if (auto d = dyn_cast<AffineDimExpr>(e)) {
+      if (!dims.empty() && d.getPosition() <= dims.back())
+        return failure();
+      dims.push_back(d.getPosition());
+    } else if (auto c = dyn_cast<AffineConstantExpr>(e); !c || c.getValue() != 0) {
+      return failure();
+    }
+  }
+  return dims;
+}
+
+} // namespace
+
+FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes) {
+  using Mode = NestPlan::Mode;
+  using Cut = NestPlan::Cut;
+  NestPlan p;
+  p.op = op;
+  unsigned rank = op.getNumLoops();
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  SmallVector<SmallVector<unsigned>> dims;
+  bool channelOnly = false, sampleUse = false;
+  for (AffineMap map : op.getIndexingMapsArray()) {
+    auto d = dimensionsOf(map);
+    if (failed(d))
+      return failure();
+    bool full = d->size() == rank, none = d->empty();
+    bool last = d->size() == 1 && d->back() == rank - 1 && rank > 1;
+    bool sample = d->size() == 1 && d->front() == 0 && rank > 1;
+    bool both = d->size() == 2 && rank > 2 && d->front() == 0 && d->back() == rank - 1;
+    if (!full && !none && !last && !sample && !both)
+      return failure();
+    channelOnly |= last;
+    sampleUse |= !full && (sample || both);
+    dims.push_back(*d);
+  }
+  bool indexed = false;
+  op.getRegion().walk([&](linalg::IndexOp) { indexed = true; });
+  bool reduces = op.getNumReductionLoops() > 0;
+
+  if (rank == 0) {
+    // all 1
+  } else if (!channelOnly && !sampleUse && !indexed) { // contiguous: one long row
+    for (int64_t e : extents)
+      p.C *= e;
+  } else {
+    p.C = extents[rank - 1];
+    if (sampleUse || indexed) {
+      p.N = rank > 1 ? extents[0] : 1;
+      for (unsigned i = 1; i + 1 < rank; ++i)
+        p.R *= extents[i];
+    } else {
+      for (unsigned i = 0; i + 1 < rank; ++i)
+        p.R *= extents[i];
+    }
+    if (rank >= 3)
+      p.width = extents[rank - 2];
+  }
+  bool flat = p.N == 1 && p.R == 1;
+
+  for (auto &d : dims) {
+    NestPlan::Strides s;
+    if (d.size() == rank && rank > 0)
+      s = {p.R * p.C, p.C, 1};
+    else if (d.size() == 2)
+      s = {p.C, 0, 1};
+    else if (d.size() == 1 && d.front() == 0)
+      s = {1, 0, 0};
+    else if (d.size() == 1)
+      s = {0, 0, 1};
+    if (p.N == 1)
+      s.n = 0;
+    if (p.R == 1)
+      s.r = 0;
+    p.operands.push_back(s);
+  }
+  if (reduces) {
+    auto &out = dims[op.getNumDpsInputs()];
+    for (unsigned i = op.getNumDpsInputs(); i < dims.size(); ++i)
+      if (dims[i] != out || failed(combinerOf(op, i - op.getNumDpsInputs())))
+        return failure();
+    p.mode = out.empty() ? Mode::ToScalar
+             : out.size() == 2 ? Mode::ToSampleChannels
+             : out.front() == 0 && rank > 1 ? Mode::ToSamples
+                                            : Mode::ToChannels;
+    if (p.mode == Mode::ToSamples && p.R != 1)
+      return failure();
+  } else {
+    for (unsigned i = op.getNumDpsInputs(); i < dims.size(); ++i)
+      if (dims[i].size() != rank)
+        return failure();
+  }
+
+  // Pieces of about `grain` elements; sums have at most `mostPartials`.
+  constexpr int64_t grain = 16384, mostPartials = 64;
+  int64_t total = p.N * p.R * p.C;
+  int64_t wanted = std::max<int64_t>(1, total / grain);
+  if (p.mode == Mode::ToChannels || p.mode == Mode::ToScalar)
+    wanted = std::min(wanted, mostPartials);
+  int64_t extent;
+  if (flat) {
+    p.cut = Cut::Elements, extent = p.C;
+  } else if (p.N > 1) {
+    p.cut = Cut::Samples, extent = p.N;
+  } else {
+    p.cut = Cut::Rows, extent = p.R;
+  }
+  p.perPiece = (extent + wanted - 1) / wanted;
+  if (flat) // pieces begin at whole chunks
+    p.perPiece = (p.perPiece + 4 * lanes - 1) / (4 * lanes) * (4 * lanes);
+  p.pieces = (extent + p.perPiece - 1) / p.perPiece;
+  return p;
+}
+
+} // namespace cnnc

@@ -1,0 +1,75 @@
+// Program: a compiled function as a straight line of kernel launches over planned memory.
+// In: made by lowerToKernels.  Out: read by codegen (which writes the launch code and the tables of runtime/abi.h).
+#pragma once
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cnnc {
+
+/// What code generation knows of the processor; the tile rules (Tiles.h) take everything from here.
+struct TargetInfo {
+  int64_t vectorBytes = 64; ///< 64 with AVX-512, 32 with AVX2, 16 with SSE2
+  int64_t registers = 32;   ///< vector registers
+  int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
+};
+
+/// Where a buffer lives. Offsets are in bytes.
+struct Buffer {
+  enum class Space {
+    Arena,  ///< planned memory
+    Input,  ///< cnn_call::x
+    Labels, ///< cnn_call::labels
+    Rng,    ///< cnn_call::rng
+    Tensor, ///< cnn_call::tensors[index]
+    Lr, Step ///< scalars of cnn_call, converted to the element type and put into the arena by the program's prologue
+  };
+  Space space = Space::Arena;
+  int64_t index = 0;
+  int64_t bytes = 0;
+  int64_t offset = 0;           ///< in the arena, after planning
+  int64_t firstUse = -1, lastUse = -1; ///< numbers of launches; lastUse = INT64_MAX: alive at the end
+};
+
+/// One argument of a launch: a buffer and an offset into it.
+struct LaunchArgument {
+  int64_t buffer = 0;
+  int64_t byteOffset = 0;
+  int64_t elements = 0;
+  uint32_t elementKind = 0; ///< CNN_F32 ... of runtime/abi.h
+  bool isOutput = false;
+};
+
+struct Launch {
+  std::string kernel; ///< symbol of the kernel function
+  int64_t pieces = 1;
+  std::string layer, what;
+  uint64_t flops = 0, bytes = 0;
+  std::vector<LaunchArgument> arguments;
+};
+
+struct Program {
+  std::string name; ///< "train_step", "predict", "predict_one"
+  int64_t batch = 0;
+  std::vector<Buffer> buffers;
+  std::vector<Launch> launches;
+  int64_t arenaBytes = 0;
+  int64_t logitsBuffer = -1, lossBuffer = -1;
+  int64_t lossLaunch = -1;              ///< after this launch the loss is known: stop there unless it is finite
+  std::vector<int64_t> gradientBuffers; ///< one a tensor; -1: none
+};
+
+/// Lowers one function of linalg on tensors to kernel functions (func, scf, vector, memref), appended to `kernels`, and its launches.
+/// Returns failure after having emitted an error for an operation that has no kernel.
+mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleOp kernels, const TargetInfo &target);
+
+/// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
+void planMemory(Program &program);
+
+/// Inlines cheap elementwise producers into their consumers, on linalg.
+void fuseElementwise(mlir::Operation *function);
+
+} // namespace cnnc

@@ -1,0 +1,64 @@
+// The rules that choose tiles from shape, type and processor. No table: everything follows from registers, lanes and caches.
+// In: extents and TargetInfo.  Out: numbers.
+#pragma once
+
+#include "compiler/kernels/Program.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace cnnc {
+
+/// The width of the innermost block of a packed filter: a divisor of `channels`, two AVX-512 vectors of f32 where possible; else the
+/// divisor that wastes the fewest lanes; all channels where nothing divides.
+inline int64_t filterBlock(int64_t channels) {
+  constexpr int64_t preferred = 32, widest = 64, lane = 16;
+  if (channels % preferred == 0)
+    return preferred;
+  if (channels <= widest)
+    return channels;
+  int64_t best = channels;
+  double bestUse = 0;
+  for (int64_t d = 8; d <= widest; ++d) {
+    if (channels % d)
+      continue;
+    double use = double(d) / double((d + lane - 1) / lane * lane);
+    if (use >= bestUse)
+      bestUse = use, best = d;
+  }
+  return best;
+}
+
+/// Splits `extent` into the fewest parts of at most `limit`, as equal as possible.
+inline std::vector<int64_t> evenSplit(int64_t extent, int64_t limit) {
+  int64_t parts = (extent + limit - 1) / limit;
+  std::vector<int64_t> sizes;
+  for (int64_t i = 0; i < parts; ++i)
+    sizes.push_back(extent / parts + (i < extent % parts ? 1 : 0));
+  return sizes;
+}
+
+/// A piece of a channel block that one register tile covers: `vectors` vectors from `start`, `width` lanes in all.
+struct LaneChunk {
+  int64_t start, width, vectors;
+};
+/// Cuts a block of channels into chunks of up to two vectors, three where that leaves nothing over.
+inline std::vector<LaneChunk> laneChunks(int64_t block, int64_t lanes) {
+  int64_t vectors = (block + lanes - 1) / lanes;
+  int64_t per = vectors == 3 ? 3 : 2;
+  std::vector<LaneChunk> chunks;
+  for (int64_t v = 0; v < vectors; v += per) {
+    int64_t n = std::min(per, vectors - v), start = v * lanes;
+    chunks.push_back({start, std::min(n * lanes, block - start), n});
+  }
+  return chunks;
+}
+
+/// Pixels of a register tile whose accumulators take `vectors` registers a pixel, with room for the filter's vectors and a broadcast.
+inline int64_t tilePixels(int64_t vectors, const TargetInfo &target) {
+  int64_t free = target.registers - vectors - 2;
+  constexpr int64_t enough = 14; // more pixels save no more loads than they cost in code
+  return std::clamp<int64_t>(free / vectors, 1, enough);
+}
+
+} // namespace cnnc

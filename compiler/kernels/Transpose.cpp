@@ -1,0 +1,71 @@
+// Transpositions in square register tiles: packing filters, and the change of order around flatten.
+// In: Transposition, buffers source, target.  Out: loops over lanes x lanes tiles; the rest element by element.
+#include "compiler/kernels/Contractions.h"
+
+using namespace mlir;
+
+namespace cnnc {
+
+int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
+  int64_t lanes = k.lanes(element);
+  Value source = k.buffer(0), target = k.buffer(1);
+  int64_t wholeRows = t.rows / lanes * lanes, wholeColumns = t.columns / lanes * lanes;
+
+  auto tile = [&](Value from, Value to) { // lanes x lanes
+    auto square = VectorType::get({lanes, lanes}, element);
+    Value block = arith::ConstantOp::create(k.b, k.loc, square, k.b.getZeroAttr(square));
+    for (int64_t r = 0; r < lanes; ++r)
+      block = vector::InsertOp::create(k.b, k.loc, k.load(source, k.add(from, r * t.sourceRow), lanes), block, r);
+    Value turned = vector::TransposeOp::create(k.b, k.loc, block, ArrayRef<int64_t>{1, 0});
+    for (int64_t s = 0; s < lanes; ++s)
+      k.store(vector::ExtractOp::create(k.b, k.loc, turned, s), target, k.add(to, s * t.targetRow), lanes);
+  };
+  auto at = [&](Value base, Value r, int64_t rStride, Value s, int64_t sStride) {
+    return k.add(base, k.add(k.mul(r, rStride), k.mul(s, sStride)));
+  };
+  auto single = [&](Value from, Value to, Value r, Value s) {
+    k.storeScalar(k.loadScalar(source, at(from, r, t.sourceRow, s, 1)), target, at(to, s, t.targetRow, r, 1));
+  };
+  auto matrix = [&](Value from, Value to) {
+    k.loop(k.constant(0), k.constant(wholeRows), lanes, [&](Value r) {
+      k.loop(k.constant(0), k.constant(wholeColumns), lanes,
+             [&](Value s) { tile(at(from, r, t.sourceRow, s, 1), at(to, s, t.targetRow, r, 1)); });
+    });
+    auto rest = [&](int64_t r0, int64_t r1, int64_t s0, int64_t s1) {
+      if (r0 < r1 && s0 < s1)
+        k.loop(k.constant(s0), k.constant(s1), 1,
+               [&](Value s) { k.loop(k.constant(r0), k.constant(r1), 1, [&](Value r) { single(from, to, r, s); }); });
+    };
+    rest(wholeRows, t.rows, 0, t.columns);
+    rest(0, wholeRows, wholeColumns, t.columns);
+  };
+  std::function<void(size_t, Value, Value)> nest = [&](size_t level, Value from, Value to) {
+    if (level == t.loops.size())
+      return matrix(from, to);
+    auto inner = [&](Value i) {
+      nest(level + 1, k.add(from, k.mul(i, t.loops[level].source)), k.add(to, k.mul(i, t.loops[level].target)));
+    };
+    if (level == 0)
+      return inner(k.piece);
+    k.loop(k.constant(0), k.constant(t.loops[level].extent), 1, inner);
+  };
+  nest(0, k.constant(0), k.constant(0));
+  k.finish();
+  return t.loops.empty() ? 1 : t.loops.front().extent;
+}
+
+Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock) {
+  int64_t taps = g.KH * g.KW, inner = g.C / g.G, outer = g.O / g.G;
+  Transposition t;
+  // source [g][ob][tap][cb][gradBlock channels][block], target [g][cb][tap][ob][block][gradBlock].
+  t.loops = {{g.G, outer * taps * inner, inner * taps * outer},
+             {outer / g.block, g.block * taps * inner, g.block * gradBlock},
+             {taps, inner * g.block, outer * gradBlock},
+             {inner / gradBlock, gradBlock * g.block, taps * outer * gradBlock}};
+  t.rows = gradBlock, t.columns = g.block, t.sourceRow = g.block, t.targetRow = gradBlock;
+  // The pieces are the outermost loop: put the longest there.
+  std::stable_sort(t.loops.begin(), t.loops.end(), [](auto &a, auto &b) { return a.extent > b.extent; });
+  return t;
+}
+
+} // namespace cnnc

@@ -1,0 +1,51 @@
+// Kernels of windows over channels: pooling and depthwise convolution. Vectors run along the channels.
+// In: KernelBuilder, WindowGeometry.  Out: the kernel's body; the number of its pieces.
+#pragma once
+
+#include "compiler/conversion/Conversion.h"
+#include "compiler/kernels/KernelBuilder.h"
+
+namespace cnnc {
+
+/// Buffers: x, y, indices.
+int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, mlir::Type index);
+/// Buffers: dy, indices, dx.
+int64_t buildMaxPoolGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, mlir::Type index);
+/// Buffers: x, y.
+int64_t buildAvgPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
+/// Buffers: dy, dx.
+int64_t buildAvgPoolGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
+/// Buffers: x, w (KH,KW,C), y.
+int64_t buildDepthwise(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
+/// Buffers: dy, w, dx.
+int64_t buildDepthwiseInputGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
+/// Buffers: x, dy, dw or its partial sums [parts][KH][KW][C].
+int64_t buildDepthwiseFilterGrad(KernelBuilder &k, const WindowGeometry &g, int64_t parts, mlir::Type element);
+
+/// The loops that these kernels share.
+class WindowLoops {
+public:
+  WindowLoops(KernelBuilder &k, const WindowGeometry &g, mlir::Type element) : k(k), g(g), element(element), lanes(k.lanes(element)) {}
+
+  KernelBuilder &k;
+  const WindowGeometry &g;
+  mlir::Type element;
+  int64_t lanes;
+
+  /// Images of a piece: about 16k elements of a map of rows x columns. Returns the pieces.
+  int64_t pieces(int64_t rows, int64_t columns) const;
+  using PixelBody = llvm::function_ref<void(mlir::Value n, mlir::Value row, mlir::Value column)>;
+  /// All pixels of the piece's images.
+  void pixels(int64_t rows, int64_t columns, PixelBody body);
+  using ChannelBody = llvm::function_ref<void(mlir::Value c, int64_t width)>;
+  /// Vectors of channels; the last may have fewer lanes.
+  void channels(ChannelBody body);
+  /// The taps lo <= t < hi with 0 <= position*S + t*D - P < side.
+  std::pair<mlir::Value, mlir::Value> taps(mlir::Value position, int64_t K, int64_t S, int64_t D, int64_t P, int64_t side, int64_t outputs);
+  /// The windows lo <= o < hi that hold input `position`: o*S - P <= position < o*S - P + K.
+  std::pair<mlir::Value, mlir::Value> windows(mlir::Value position, int64_t K, int64_t S, int64_t P, int64_t outputs);
+  /// ((n*rows + row)*columns + column)*C + c
+  mlir::Value address(mlir::Value n, mlir::Value row, mlir::Value column, int64_t rows, int64_t columns, mlir::Value c);
+};
+
+} // namespace cnnc
