@@ -62,6 +62,8 @@ case("conv_dilated_stride", "dilation 2 and stride 2 and 3", *two(3, 3, S=(2, 3)
 case("conv_groups", "two groups", *two(6, 3, P=1, G=2))
 case("conv_groups3_stride", "three groups of unequal use: 6 -> 9 channels, stride 2", *two(9, 3, S=2, P=1, G=3, first=6))
 case("conv_groups_dilated", "groups, dilation, no bias", *two(4, (2, 3), D=2, P=2, G=2, bias=False))
+case("conv_groups_all", "as many groups as channels, two filters each", *two(12, 3, S=2, P=1, G=6, first=6), input=(2, 6, 5))
+case("conv_groups_wide", "two groups of 20 channels to 24 filters each", *two(48, 3, P=1, G=2, first=40), input=(1, 4, 5), batch=2)
 case("conv_no_bias", "no bias", *two(5, 3, bias=False))
 case("conv_1x1", "1x1 kernel on a 1x1 map", *two(7, 1), input=(5, 1, 1), batch=5)
 case("conv_1x1_stride", "1x1 kernel, stride 2 (a projection shortcut)", *two(6, 1, S=2, bias=False), input=(3, 5, 6))
@@ -82,6 +84,7 @@ case("depthwise", "depthwise, padded", conv(5, 1), act("tanh"), depthwise(3, P=1
 case("depthwise_multiplier", "two filters a channel, stride 2", conv(3, 1), act("tanh"), depthwise(3, S=2, P=1, multiplier=2), input=(2, 7, 6))
 case("depthwise_dilated", "depthwise, dilated, same, no bias, 17 channels", conv(17, 1), act("tanh"), depthwise((2, 3), D=2, P="same", bias=False),
      input=(2, 6, 5), batch=2)
+case("depthwise_stride3", "kernel 5, stride 3 on a side that it does not divide", conv(6, 1), act("tanh"), depthwise(5, S=3, P=2), input=(2, 11, 8))
 case("depthwise_separable", "depthwise then 1x1, 40 channels", conv(40, 1), relu, depthwise(3, S=2, P=1, bias=False), batchnorm(), relu, conv(7, 1),
      input=(2, 6, 6))
 
@@ -99,6 +102,8 @@ case("maxpool_gap", "stride larger than the window", *pooled(maxpool(2, S=3)), i
 case("maxpool_by_axis", "window and stride differ by axis", *pooled(maxpool((3, 2), S=(2, 1), P=(1, 0))), input=(2, 7, 5))
 case("maxpool_ceil", "ceil=true adds a last window", *pooled(maxpool(2, ceil=True)), input=(2, 7, 6))
 case("maxpool_ceil_outside", "a last window that would start outside is dropped", *pooled(maxpool(2, S=3, ceil=True)), input=(2, 6, 7))
+case("maxpool_ceil_padded", "ceil and padding", *pooled(maxpool(3, S=2, P=1, ceil=True)), input=(2, 6, 8))
+case("maxpool_17_channels", "17 channels, a window of 2x3", conv(17, 1), act("tanh"), maxpool((2, 3), S=2), input=(2, 5, 7), batch=2)
 case("maxpool_same", "same padding", *pooled(maxpool(3, S=2, P="same")), input=(2, 6, 7))
 case("maxpool_list", "padding by side", *pooled(maxpool(3, S=2, P=[1, 0, 0, 2])), input=(2, 6, 7))
 case("maxpool_large", "a window of 12x12, whose indices need more than seven bits", *pooled(maxpool(12, S=1)), input=(2, 13, 12), batch=2)
@@ -107,6 +112,8 @@ case("avgpool_overlap_counted", "overlapping; the padding counts as zeros", *poo
 case("avgpool_overlap_uncounted", "overlapping; the padding does not count", *pooled(avgpool(3, S=2, P=1, count_pad=False)), input=(2, 7, 8))
 case("avgpool_ceil_counted", "ceil's extra cells never count, the padding does", *pooled(avgpool(3, S=2, P=1, ceil=True)), input=(2, 6, 8))
 case("avgpool_ceil_uncounted", "ceil without the padding", *pooled(avgpool(2, ceil=True, count_pad=False)), input=(2, 7, 5))
+case("avgpool_ceil_padded_uncounted", "neither ceil's cells nor the padding count", *pooled(avgpool(3, S=2, P=1, ceil=True, count_pad=False)),
+     input=(2, 6, 8))
 case("avgpool_by_axis", "window, stride and padding differ by axis", *pooled(avgpool((2, 3), S=(1, 2), P=(0, 1))), input=(2, 5, 7))
 case("avgpool_same_uncounted", "same padding that does not count", *pooled(avgpool(2, S=1, P="same", count_pad=False)), input=(2, 5, 4))
 case("avgpool_gap", "stride larger than the window", *pooled(avgpool(2, S=3)), input=(2, 8, 7))
@@ -121,6 +128,7 @@ case("batchnorm_flat", "on a flat vector", dense(7), batchnorm(), act("tanh"), i
 case("batchnorm_flat_plain", "on a flat vector, affine=false, 33 channels", dense(33), batchnorm(affine=False), act("tanh"), input=(1, 3, 2), batch=4)
 case("batchnorm_first", "on the input itself", batchnorm(), conv(3, 2), input=(2, 4, 5))
 case("batchnorm_wide", "40 channels on an odd map, batch 7", conv(40, 1), batchnorm(), relu, conv(2, 1), input=(2, 5, 3), batch=7)
+case("batchnorm_one_sample", "a batch of one, statistics over the map alone", conv(4, 3), batchnorm(), relu, input=(2, 6, 5), batch=1)
 case("batchnorm_chain", "two in a row, and no bias before", conv(6, 3, bias=False), batchnorm(), relu, conv(4, 3, S=2, bias=False), batchnorm(), relu)
 case("groupnorm", "two groups", conv(6, 3), groupnorm(2), act("tanh"))
 case("layernorm", "over channels, height and width", conv(3, 3), layernorm(), act("tanh"), input=(2, 5, 5))
@@ -194,6 +202,12 @@ case("branch_concat_odd", "channels 1, 17 and 3, joined and used twice", branch(
     "concat", [conv(2, 3)], [avgpool(3, S=1)]), input=(2, 4, 4), batch=2)
 case("branch_add", "the sum of three arms", conv(3, 1), act("tanh"), branch(
     "add", [conv(4, 3, P=1)], [conv(4, 1), act("tanh")], [conv(4, 5, P=2), relu]), act("tanh"), input=(2, 5, 5))
+case("nested", "a branch in a residual in a residual", conv(4, 1), act("tanh"), residual([
+    conv(4, 3, P=1), residual([branch("concat", [conv(1, 1)], [conv(3, 3, P=1), act("tanh")])]), act("tanh")]), relu, input=(2, 5, 4))
+case("gate_conv", "a gate of 1x1 convolutions on the pooled map", conv(6, 3), act("tanh"),
+     gate([global_avgpool, conv(2, 1), relu, conv(6, 1), act("sigmoid")]), conv(2, 1))
+case("branch_pools", "pools of every kind side by side, the input used three times", branch(
+    "concat", [maxpool(3, S=1, P=1)], [avgpool(3, S=1, P=1)], [conv(2, 3, P=1)]), batchnorm(), act("tanh"), input=(2, 5, 6))
 case("let_concat", "a named map, concatenated later", conv(3, 3, P=1), act("tanh"), let("skip"), conv(4, 3, P=1), relu, join("concat", "skip"), conv(2, 1))
 case("let_add", "a named map, added later, twice", conv(3, 3, P=1), act("tanh"), let("skip"), conv(3, 3, P=1), relu, join("add", "skip"),
      conv(3, 1), act("tanh"), join("add", "skip"))
