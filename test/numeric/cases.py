@@ -1,0 +1,271 @@
+"""The table of cases: a name, the claim, the layers, and where it matters the input, batch, definitions and training.
+In: nothing.  Out: CASES.  Every case ends in dense -> softmax unless it says otherwise."""
+from dataclasses import dataclass, field
+
+import torch
+
+from networks import (act, avgpool, batchnorm, block, branch, conv, dense, depthwise, dropout, flatten, gate, global_avgpool,
+                      global_maxpool, groupnorm, join, layernorm, let, lrn, maxpool, prelu, relu, residual, written)
+
+
+@dataclass
+class Case:
+    name: str
+    claim: str
+    nodes: list
+    input: tuple = (3, 7, 7)
+    batch: int = 3
+    classes: int = 4
+    train: str = "optimizer = sgd(lr=0.1)"  # entries of the train block beside batch and precision
+    definitions: str = ""  # text before the network
+    optimizer: object = None  # (decayed, others) -> torch optimiser; None: sgd(lr=0.1)
+    no_decay: tuple = ()
+    states: dict = field(default_factory=dict)  # the language's name of an optimiser's state -> PyTorch's
+    clip: tuple = ()  # ("norm" | "value", limit)
+    smoothing: float = 0.0
+    spread: float = 1.5  # x lies in [-spread, spread)
+    f32: bool = False  # compare in f32 too
+    golden: bool = True  # False: its training step cannot be compared (random masks), only differentiated
+    last: list = field(default_factory=list)  # instead of dense(classes)
+
+
+CASES = []
+
+
+def case(name, claim, *nodes, **options):
+    CASES.append(Case(name, claim, list(nodes), **options))
+
+
+# ---- convolution: the gradients by input (through conv1) and filter, for every form of window ----
+
+def two(*a, first=4, **k):
+    """A convolution whose input needs a gradient."""
+    return [conv(first, 1), act("tanh"), conv(*a, **k)]
+
+
+case("conv_plain", "no padding, stride 1", *two(5, 3), f32=True)
+for text, P in [("1", 1), ("1x2", (1, 2)), ("list", [1, 0, 2, 1]), ("narrow", "narrow"), ("valid", "valid"), ("wide", "wide"), ("full", "full"),
+                ("same", "same")]:
+    case(f"conv_pad_{text}", f"pad={text}", *two(3, (3, 2) if text == "list" else 3, P=P), input=(2, 6, 5))
+case("conv_same_even", "same with an even kernel: the odd row goes to the bottom and right", *two(3, 4, P="same"), input=(2, 6, 7))
+case("conv_same_even_stride", "same, even kernel, stride 2", *two(3, (2, 4), S=2, P="same"), input=(2, 7, 6))
+case("conv_same_stride3", "same, stride 3 on sides that it does not divide", *two(3, 5, S=3, P="same"), input=(2, 8, 7))
+case("conv_same_dilated", "same, dilation 2", *two(3, 3, D=2, P="same"), input=(2, 7, 5))
+case("conv_wide_dilated_stride", "wide padding of a dilated kernel, stride 2", *two(3, 2, S=2, D=(2, 3), P="wide"), input=(2, 5, 6))
+for K, S, P, H, W in [(1, 2, 0, 7, 6), (2, 2, 0, 7, 5), (2, 3, 1, 8, 7), (3, 2, 0, 8, 9), (3, 2, 1, 7, 8), (3, 2, 1, 6, 6), (3, 3, 1, 10, 11),
+                      (4, 2, 1, 9, 8), (5, 2, 2, 9, 7), (5, 3, 2, 11, 10), (2, 3, 0, 8, 10), (3, 4, 1, 11, 9), (7, 2, 3, 9, 9)]:
+    case(f"conv_k{K}_s{S}_p{P}_{H}x{W}", "strided; not all of the map may be read", *two(3, K, S=S, P=P, first=2), input=(2, H, W), batch=2)
+case("conv_stride_by_axis", "stride and kernel differ by axis", *two(3, (3, 2), S=(2, 3), P=(1, 0)), input=(2, 7, 9))
+case("conv_stride_by_axis_other", "stride 3x1, kernel 2x5", *two(3, (2, 5), S=(3, 1), P=[0, 2, 1, 2]), input=(2, 8, 6))
+case("conv_dilated", "dilation 2x3", *two(3, 3, D=(2, 3), P=(2, 3)), input=(2, 6, 8))
+case("conv_dilated_stride", "dilation 2 and stride 2 and 3", *two(3, 3, S=(2, 3), D=2, P=2), input=(2, 9, 8))
+case("conv_groups", "two groups", *two(6, 3, P=1, G=2))
+case("conv_groups3_stride", "three groups of unequal use: 6 -> 9 channels, stride 2", *two(9, 3, S=2, P=1, G=3, first=6))
+case("conv_groups_dilated", "groups, dilation, no bias", *two(4, (2, 3), D=2, P=2, G=2, bias=False))
+case("conv_groups_all", "as many groups as channels, two filters each", *two(12, 3, S=2, P=1, G=6, first=6), input=(2, 6, 5))
+case("conv_groups_wide", "two groups of 20 channels to 24 filters each", *two(48, 3, P=1, G=2, first=40), input=(1, 4, 5), batch=2)
+case("conv_no_bias", "no bias", *two(5, 3, bias=False))
+case("conv_1x1", "1x1 kernel on a 1x1 map", *two(7, 1), input=(5, 1, 1), batch=5)
+case("conv_1x1_stride", "1x1 kernel, stride 2 (a projection shortcut)", *two(6, 1, S=2, bias=False), input=(3, 5, 6))
+case("conv_row", "a map of width 1", *two(3, (3, 1), P=(1, 0)), input=(2, 9, 1))
+case("conv_column", "a map of height 1, width 17", *two(3, (1, 3), P=(0, 1)), input=(2, 1, 17))
+case("conv_kernel_is_map", "the kernel is as large as the map", *two(4, (5, 6)), input=(2, 5, 6))
+case("conv_kernel_over_map", "the kernel is larger than the map, by padding", *two(4, 5, P=2), input=(2, 3, 2))
+case("conv_wide_pad", "padding larger than the kernel", *two(2, 2, P=3), input=(2, 3, 4))
+case("conv_prime", "17 channels on a 7x11 map, 13 filters", *two(13, 3, P=1, first=17), input=(3, 7, 11), batch=1)
+case("conv_1_to_33", "from 1 channel to 33", conv(33, 3, P=1), relu, conv(10, 3, S=2), input=(1, 7, 7), batch=2, f32=True)
+case("conv_40_to_10", "40 channels, batch 7", *two(10, 3, first=40), input=(3, 5, 5), batch=7)
+case("conv_48_to_64", "channels of several vectors", *two(64, 3, P=1, first=48), input=(3, 5, 5), batch=2, f32=True)
+case("conv_64_to_48_stride", "channels of several vectors, stride 2", *two(48, 3, S=2, P=1, first=64, bias=False), input=(3, 6, 5), batch=2)
+case("conv_65_to_67", "just over a whole number of vectors", *two(67, 1, first=65), input=(1, 4, 3), batch=3)
+case("conv_wide_map", "a map wider than a tile: 33 columns", *two(17, 3, P=1, first=16), input=(1, 3, 33), batch=1)
+case("conv_first_5x5", "lenet's first layer: one channel, 5x5, same", conv(32, 5, P="same"), relu, input=(1, 9, 8), batch=2)
+case("depthwise", "depthwise, padded", conv(5, 1), act("tanh"), depthwise(3, P=1))
+case("depthwise_multiplier", "two filters a channel, stride 2", conv(3, 1), act("tanh"), depthwise(3, S=2, P=1, multiplier=2), input=(2, 7, 6))
+case("depthwise_dilated", "depthwise, dilated, same, no bias, 17 channels", conv(17, 1), act("tanh"), depthwise((2, 3), D=2, P="same", bias=False),
+     input=(2, 6, 5), batch=2)
+case("depthwise_stride3", "kernel 5, stride 3 on a side that it does not divide", conv(6, 1), act("tanh"), depthwise(5, S=3, P=2), input=(2, 11, 8))
+case("depthwise_separable", "depthwise then 1x1, 40 channels", conv(40, 1), relu, depthwise(3, S=2, P=1, bias=False), batchnorm(), relu, conv(7, 1),
+     input=(2, 6, 6))
+
+# ---- pooling ----
+
+def pooled(*nodes):
+    return [conv(3, 3, P=1), act("tanh"), *nodes]
+
+
+case("maxpool", "windows that meet", *pooled(maxpool(2)), input=(2, 6, 8), f32=True)
+case("maxpool_relu_ties", "equal values: the first one gets the gradient", conv(3, 3, P=1), act("relu6"), maxpool(3, S=2), input=(2, 7, 7))
+case("maxpool_overlap", "3x3 windows, stride 2, padded", *pooled(maxpool(3, S=2, P=1)), input=(2, 7, 8))
+case("maxpool_unit_stride", "3x3 windows, stride 1, padded", *pooled(maxpool(3, S=1, P=1)), input=(2, 5, 4))
+case("maxpool_gap", "stride larger than the window", *pooled(maxpool(2, S=3)), input=(2, 8, 7))
+case("maxpool_by_axis", "window and stride differ by axis", *pooled(maxpool((3, 2), S=(2, 1), P=(1, 0))), input=(2, 7, 5))
+case("maxpool_ceil", "ceil=true adds a last window", *pooled(maxpool(2, ceil=True)), input=(2, 7, 6))
+case("maxpool_ceil_outside", "a last window that would start outside is dropped", *pooled(maxpool(2, S=3, ceil=True)), input=(2, 6, 7))
+case("maxpool_ceil_padded", "ceil and padding", *pooled(maxpool(3, S=2, P=1, ceil=True)), input=(2, 6, 8))
+case("maxpool_17_channels", "17 channels, a window of 2x3", conv(17, 1), act("tanh"), maxpool((2, 3), S=2), input=(2, 5, 7), batch=2)
+case("maxpool_same", "same padding", *pooled(maxpool(3, S=2, P="same")), input=(2, 6, 7))
+case("maxpool_list", "padding by side", *pooled(maxpool(3, S=2, P=[1, 0, 0, 2])), input=(2, 6, 7))
+case("maxpool_large", "a window of 12x12, whose indices need more than seven bits", *pooled(maxpool(12, S=1)), input=(2, 13, 12), batch=2)
+case("avgpool", "windows that meet", *pooled(avgpool(2)), input=(2, 6, 8))
+case("avgpool_overlap_counted", "overlapping; the padding counts as zeros", *pooled(avgpool(3, S=2, P=1)), input=(2, 7, 8))
+case("avgpool_overlap_uncounted", "overlapping; the padding does not count", *pooled(avgpool(3, S=2, P=1, count_pad=False)), input=(2, 7, 8))
+case("avgpool_ceil_counted", "ceil's extra cells never count, the padding does", *pooled(avgpool(3, S=2, P=1, ceil=True)), input=(2, 6, 8))
+case("avgpool_ceil_uncounted", "ceil without the padding", *pooled(avgpool(2, ceil=True, count_pad=False)), input=(2, 7, 5))
+case("avgpool_ceil_padded_uncounted", "neither ceil's cells nor the padding count", *pooled(avgpool(3, S=2, P=1, ceil=True, count_pad=False)),
+     input=(2, 6, 8))
+case("avgpool_by_axis", "window, stride and padding differ by axis", *pooled(avgpool((2, 3), S=(1, 2), P=(0, 1))), input=(2, 5, 7))
+case("avgpool_same_uncounted", "same padding that does not count", *pooled(avgpool(2, S=1, P="same", count_pad=False)), input=(2, 5, 4))
+case("avgpool_gap", "stride larger than the window", *pooled(avgpool(2, S=3)), input=(2, 8, 7))
+case("global_avgpool", "the mean of a map", *pooled(global_avgpool), input=(2, 5, 7))
+case("global_maxpool", "the maximum of a map", *pooled(global_maxpool), input=(2, 5, 7))
+
+# ---- normalisation ----
+
+case("batchnorm", "statistics of the batch, running statistics", conv(5, 3), batchnorm(), relu, f32=True)
+case("batchnorm_plain", "affine=false, its own momentum and eps", conv(4, 3), batchnorm(momentum=0.3, eps=0.001, affine=False), act("tanh"))
+case("batchnorm_flat", "on a flat vector", dense(7), batchnorm(), act("tanh"), input=(2, 3, 3), batch=5)
+case("batchnorm_flat_plain", "on a flat vector, affine=false, 33 channels", dense(33), batchnorm(affine=False), act("tanh"), input=(1, 3, 2), batch=4)
+case("batchnorm_first", "on the input itself", batchnorm(), conv(3, 2), input=(2, 4, 5))
+case("batchnorm_wide", "40 channels on an odd map, batch 7", conv(40, 1), batchnorm(), relu, conv(2, 1), input=(2, 5, 3), batch=7)
+case("batchnorm_one_sample", "a batch of one, statistics over the map alone", conv(4, 3), batchnorm(), relu, input=(2, 6, 5), batch=1)
+case("batchnorm_chain", "two in a row, and no bias before", conv(6, 3, bias=False), batchnorm(), relu, conv(4, 3, S=2, bias=False), batchnorm(), relu)
+case("groupnorm", "two groups", conv(6, 3), groupnorm(2), act("tanh"))
+case("layernorm", "over channels, height and width", conv(3, 3), layernorm(), act("tanh"), input=(2, 5, 5))
+case("layernorm_flat", "over a flat vector, its own eps", dense(7), layernorm(eps=0.01), act("tanh"), input=(2, 3, 3))
+case("lrn", "the usual numbers", conv(7, 3), lrn(5), act("tanh"))
+case("lrn_strong", "its own numbers, an even size", conv(5, 3), lrn(4, alpha=0.5, beta=0.6, k=2), act("tanh"))
+
+# ---- dense, flatten, dropout ----
+
+case("dense", "a flat network", flatten, dense(9), act("tanh"), dense(5), act("tanh"), input=(2, 3, 3), f32=True)
+case("dense_no_bias", "without bias, on a map that is flattened by itself", dense(6, bias=False), act("tanh"), input=(3, 2, 3))
+case("dense_only", "nothing but the last layer, 10 classes, batch 1", input=(1, 3, 5), batch=1, classes=10)
+case("dense_odd", "17 -> 67 -> 33 units, batch 5", dense(67), act("tanh"), dense(33), act("tanh"), input=(17, 1, 1), batch=5)
+case("dense_vectors", "64 -> 128 units, batch 8", dense(64), relu, dense(128), relu, input=(1, 4, 4), batch=8, classes=10)
+case("dropout_0", "p=0 is the identity", conv(3, 3), dropout(0), relu, dropout(0, spatial=True), dense(5), dropout(0))
+case("dropout_eval", "in evaluation the identity; in training the derivative of its own mask", conv(4, 3), act("tanh"), dropout(0.3, spatial=True),
+     dense(9), act("tanh"), dropout(0.5), golden=False)
+case("many_classes", "17 classes", conv(3, 3), relu, classes=17, batch=2)
+case("two_classes", "2 classes, the least", conv(3, 3), relu, classes=2)
+case("head_conv", "a network that ends in global pooling", conv(5, 3), act("tanh"), conv(4, 1), last=[global_avgpool, flatten])
+
+# ---- activations: every one of the table, on both sides of its bends ----
+
+for name, args in [("relu", ()), ("relu6", ()), ("leaky_relu", ()), ("leaky_relu", (0.2,)), ("elu", ()), ("elu", (0.5,)), ("selu", ()),
+                   ("gelu", ()), ("silu", ()), ("mish", ()), ("hardswish", ()), ("sigmoid", ()), ("logit", ()), ("tanh", ()), ("softplus", ()),
+                   ("step", ())]:
+    case(f"activation_{name}" + ("_argument" if args else ""), name + (f", argument {args[0]}" if args else ""), conv(4, 3), act(name, *args),
+         input=(2, 5, 5), spread=6, f32=name == "gelu")
+case("activation_prelu", "one learned slope", conv(4, 3), prelu(), dense(5), prelu())
+case("activation_own", "an activation of the file's own, with an argument",
+     conv(4, 3), act("swish", text="swish(1.5)", function=lambda x: x * torch.sigmoid(1.5 * x)), dense(5),
+     act("swish", text="swish", function=lambda x: x * torch.sigmoid(x)), definitions="activation swish(x, beta=1) = x / (1 + exp(-beta * x))\n")
+case("activation_row", "a chain of activations", conv(4, 3), act("tanh"), act("softplus"), act("gelu"), act("sigmoid"))
+
+# ---- structure ----
+
+BASIC = """block basic(filters, stride=1) {
+  residual {
+    conv(filters, 3x3, stride=stride, pad=1, bias=false) -> batchnorm -> relu
+    conv(filters, 3x3, pad=1, bias=false) -> batchnorm
+  } shortcut if stride != 1 or in.channels != filters {
+    conv(filters, 1x1, stride=stride, bias=false) -> batchnorm
+  }
+  relu
+}
+"""
+
+
+def basic(channels, filters, stride=1):
+    body = [conv(filters, 3, S=stride, P=1, bias=False), batchnorm(), relu, conv(filters, 3, P=1, bias=False), batchnorm()]
+    projection = [conv(filters, 1, S=stride, bias=False), batchnorm()] if stride != 1 or channels != filters else None
+    return block("basic", f"basic({filters}, stride={stride})" if stride != 1 else f"basic({filters})", [residual(body, projection), relu])
+
+
+case("residual", "the identity as shortcut", conv(3, 1), act("tanh"), residual([conv(3, 3, P=1), act("tanh")]), relu)
+case("residual_shortcut", "a projection as shortcut", conv(3, 1), act("tanh"), residual([conv(5, 3, S=2, P=1)], [conv(5, 1, S=2)]), relu)
+case("residual_condition", "a condition that is false: the identity", conv(3, 1), act("tanh"),
+     written("residual { conv(3, 3x3, pad=1) } shortcut if in.channels != 3 { conv(3, 1x1) }", [residual([conv(3, 3, P=1)])]), relu)
+case("residual_blocks", "resnet's block, used three times", conv(4, 3, P=1, bias=False), batchnorm(), relu, basic(4, 4), basic(4, 6, 2), basic(6, 6),
+     global_avgpool, definitions=BASIC, input=(2, 6, 6), f32=True)
+case("gate", "squeeze and excite", conv(6, 3), act("tanh"),
+     gate([global_avgpool, dense(3), relu, dense(6), act("sigmoid")]), act("tanh"))
+case("gate_block", "a gate in a block, sizes from in.channels", conv(8, 3), act("tanh"), block("squeeze_excite", "squeeze_excite(4)", [
+    gate([global_avgpool, dense(2), relu, dense(8), act("sigmoid")])]), definitions="""block squeeze_excite(ratio=16) {
+  gate { global_avgpool -> dense(in.channels // ratio) -> relu -> dense(in.channels) -> sigmoid }
+}
+""", input=(2, 5, 5))
+case("branch_concat", "inception's block", conv(3, 1), act("tanh"), branch(
+    "concat", [conv(2, 1), relu], [conv(3, 1), relu, conv(4, 3, P=1), relu], [maxpool(3, S=1, P=1), conv(1, 1), relu]), conv(3, 1))
+case("branch_concat_odd", "channels 1, 17 and 3, joined and used twice", branch("concat", [conv(1, 1)], [conv(17, 1)], [conv(3, 1)]), act("tanh"), branch(
+    "concat", [conv(2, 3)], [avgpool(3, S=1)]), input=(2, 4, 4), batch=2)
+case("branch_add", "the sum of three arms", conv(3, 1), act("tanh"), branch(
+    "add", [conv(4, 3, P=1)], [conv(4, 1), act("tanh")], [conv(4, 5, P=2), relu]), act("tanh"), input=(2, 5, 5))
+case("nested", "a branch in a residual in a residual", conv(4, 1), act("tanh"), residual([
+    conv(4, 3, P=1), residual([branch("concat", [conv(1, 1)], [conv(3, 3, P=1), act("tanh")])]), act("tanh")]), relu, input=(2, 5, 4))
+case("gate_conv", "a gate of 1x1 convolutions on the pooled map", conv(6, 3), act("tanh"),
+     gate([global_avgpool, conv(2, 1), relu, conv(6, 1), act("sigmoid")]), conv(2, 1))
+case("branch_pools", "pools of every kind side by side, the input used three times", branch(
+    "concat", [maxpool(3, S=1, P=1)], [avgpool(3, S=1, P=1)], [conv(2, 3, P=1)]), batchnorm(), act("tanh"), input=(2, 5, 6))
+case("let_concat", "a named map, concatenated later", conv(3, 3, P=1), act("tanh"), let("skip"), conv(4, 3, P=1), relu, join("concat", "skip"), conv(2, 1))
+case("let_add", "a named map, added later, twice", conv(3, 3, P=1), act("tanh"), let("skip"), conv(3, 3, P=1), relu, join("add", "skip"),
+     conv(3, 1), act("tanh"), join("add", "skip"))
+case("repeat_unrolls", "repeat unrolls", conv(3, 3, P=1), written("repeat 3 { conv(3, 3x3, pad=1) -> tanh }", [conv(3, 3, P=1), act("tanh")] * 3), input=(2, 5, 4))
+case("for_list", "for goes over a list", written("for filters in [3, 5, 2] { conv(filters, 2x2) -> tanh }",
+                                            [conv(3, 2), act("tanh"), conv(5, 2), act("tanh"), conv(2, 2), act("tanh")]))
+case("if_shape", "if chooses by the map's shape", conv(5, 3), act("tanh"),
+     written("if in.channels > 4 and in.height == 5 { conv(2, 3x3) } else { conv(7, 1x1) }", [conv(2, 3)]),
+     written("if in.width > 4 { relu } else { tanh }", [act("tanh")]))
+case("param", "sizes from a param", written("conv(2*width, 3x3) -> tanh -> conv(width, (k, k - 1))", [conv(8, 3), act("tanh"), conv(4, (3, 2))]),
+     definitions="param width = 4\nparam k = 3\n")
+case("named", "named layers name their parameters", conv(4, 3, name="stem"), act("tanh"), conv(3, 3), act("tanh"), conv(2, 1, name="tip"))
+case("lenet_small", "lenet at a tenth of its size", conv(4, 5, P="same"), batchnorm(), relu, maxpool(2), conv(8, 5, P="same"), batchnorm(), relu, maxpool(2),
+     flatten, dense(12), relu, input=(1, 12, 12), batch=5, classes=10, f32=True)
+case("vgg_small", "two groups of two", conv(6, 3, P=1, bias=False), batchnorm(), relu, conv(6, 3, P=1, bias=False), batchnorm(), relu, maxpool(2),
+     conv(10, 3, P=1, bias=False), batchnorm(), relu, conv(10, 3, P=1, bias=False), batchnorm(), relu, maxpool(2), dense(9), relu,
+     input=(3, 8, 8), batch=4, classes=10)
+
+# ---- loss, optimiser, clipping: one network ----
+
+NET = (conv(4, 3, bias=False), batchnorm(), relu, conv(3, 2), act("tanh"), dense(6), act("tanh"))
+
+
+def trained(name, claim, train, optimizer, **options):
+    case(name, claim, *NET, train=train, optimizer=optimizer, input=(2, 5, 5), **options)
+
+
+def sgd(**k):
+    return lambda groups: torch.optim.SGD(groups, **k)
+
+
+case("smoothing", "label smoothing 0.1", *NET, train="loss = cross_entropy(smoothing=0.1)  optimizer = sgd(lr=0.1)", smoothing=0.1, input=(2, 5, 5), classes=7)
+V = {"v": "momentum_buffer"}
+ADAM = {"m": "exp_avg", "v": "exp_avg_sq"}
+trained("sgd_momentum", "momentum", "optimizer = sgd(lr=0.05, momentum=0.9)", sgd(lr=0.05, momentum=0.9), states=V)
+trained("sgd_nesterov", "Nesterov's momentum and weight decay", "optimizer = sgd(lr=0.05, momentum=0.9, nesterov=true, weight_decay=0.1)",
+        sgd(lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.1), states=V)
+trained("sgd_first_step", "momentum, from its initial state", "optimizer = sgd(lr=0.05, momentum=0.9, nesterov=true)",
+        sgd(lr=0.05, momentum=0.9, nesterov=True))
+trained("sgd_no_decay", "biases and batchnorm are not decayed",
+        "optimizer = sgd(lr=0.05, weight_decay=0.2)  no_decay = [bias, batchnorm]", sgd(lr=0.05, weight_decay=0.2), no_decay=("bias", "batchnorm"))
+trained("sgd_no_decay_bias", "biases alone are not decayed",
+        "optimizer = sgd(lr=0.05, weight_decay=0.2)  no_decay = [bias]", sgd(lr=0.05, weight_decay=0.2), no_decay=("bias",))
+trained("clip_norm", "clipping by norm", "optimizer = sgd(lr=0.1)  clip = norm(0.25)", sgd(lr=0.1), clip=("norm", 0.25))
+trained("clip_norm_slack", "a norm that is not reached changes nothing", "optimizer = sgd(lr=0.1)  clip = norm(1000.0)", sgd(lr=0.1), clip=("norm", 1000.0))
+trained("clip_value", "clipping by value", "optimizer = sgd(lr=0.1, momentum=0.9)  clip = value(0.02)", sgd(lr=0.1, momentum=0.9), clip=("value", 0.02))
+trained("adam", "Adam as it comes", "optimizer = adam(lr=0.01)", lambda g: torch.optim.Adam(g, lr=0.01), f32=True)
+trained("adam_later", "Adam with moments from earlier", "optimizer = adam(lr=0.01)", lambda g: torch.optim.Adam(g, lr=0.01), states=ADAM)
+trained("adam_decay", "Adam, its own betas and eps, decay in the gradient, clipped",
+        "optimizer = adam(lr=0.02, beta1=0.8, beta2=0.95, eps=0.0001, weight_decay=0.1)  no_decay = [bias, batchnorm]  clip = norm(0.5)",
+        lambda g: torch.optim.Adam(g, lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1), no_decay=("bias", "batchnorm"), clip=("norm", 0.5),
+        states=ADAM)
+trained("adamw", "AdamW as it comes", "optimizer = adamw(lr=0.01)", lambda g: torch.optim.AdamW(g, lr=0.01))
+trained("adamw_no_decay", "AdamW, decay of weights alone", "optimizer = adamw(lr=0.01, weight_decay=0.3)  no_decay = [bias, batchnorm]",
+        lambda g: torch.optim.AdamW(g, lr=0.01, weight_decay=0.3), no_decay=("bias", "batchnorm"), states=ADAM)
+trained("rmsprop", "RMSprop as it comes", "optimizer = rmsprop(lr=0.01)", lambda g: torch.optim.RMSprop(g, lr=0.01))
+trained("rmsprop_decay", "RMSprop, its own alpha and eps, decay and momentum", "optimizer = rmsprop(lr=0.02, alpha=0.9, eps=0.001, weight_decay=0.1, momentum=0.5)",
+        lambda g: torch.optim.RMSprop(g, lr=0.02, alpha=0.9, eps=1e-3, weight_decay=0.1, momentum=0.5),
+        states={"square": "square_avg", "v": "momentum_buffer"})
+trained("rmsprop_centered", "RMSprop around the mean gradient", "optimizer = rmsprop(lr=0.02, centered=true)",
+        lambda g: torch.optim.RMSprop(g, lr=0.02, centered=True), states={"square": "square_avg", "mean": "grad_avg"})
