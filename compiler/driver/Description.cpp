@@ -1,0 +1,141 @@
+// The description of a model that its trainer carries (runtime/abi.h).
+// In: Network, the tensors of @train_step.  Out: JSON.
+#include "compiler/driver/Description.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/SHA256.h"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+using nlohmann::json;
+
+namespace cnnc {
+namespace {
+
+const char *kindName(Tensor::Kind kind) {
+  switch (kind) {
+  case Tensor::Kind::Weight:
+    return "weight";
+  case Tensor::Kind::Bias:
+    return "bias";
+  case Tensor::Kind::RunningMean:
+    return "running_mean";
+  case Tensor::Kind::RunningVar:
+    return "running_var";
+  }
+  return "";
+}
+
+json sourceOf(const std::optional<DataSource> &source) {
+  if (!source)
+    return nullptr;
+  return {{"reader", source->reader}, {"files", source->files}};
+}
+
+json dataOf(const Network &network) {
+  if (!network.data)
+    return nullptr;
+  const Data &d = *network.data;
+  json augment = json::array();
+  for (const Augmentation &a : d.augment)
+    augment.push_back({{"name", a.name}, {"args", a.args}});
+  json normalize = nullptr;
+  if (d.normalizeAuto)
+    normalize = "auto";
+  else if (!d.mean.empty())
+    normalize = {{"mean", d.mean}, {"std", d.std}};
+  json val = d.val ? sourceOf(d.val) : d.valSplit > 0 ? json{{"split", d.valSplit}} : json(nullptr);
+  return {{"root", d.root}, {"train", sourceOf(d.train)}, {"test", sourceOf(d.test)}, {"val", val}, {"class_names", d.classes},
+          {"normalize", normalize}, {"augment", augment}};
+}
+
+json trainOf(const Train &t) {
+  auto metric = [](const std::string &m) { return m.find("loss") != std::string::npos ? "min" : "max"; };
+  return {{"epochs", t.epochs},
+          {"optimizer", {{"name", t.optimizer.name}, {"lr", t.optimizer.lr}, {"args", t.optimizer.args}}},
+          {"schedule", t.schedule.name},
+          {"loss", {{"kind", t.loss}, {"smoothing", t.smoothing}}},
+          {"keep", t.keepMetric.empty() ? json(nullptr) : json{{"metric", t.keepMetric}, {"best", metric(t.keepMetric)}}},
+          {"stop", t.stopMetric.empty() ? json(nullptr) : json{{"metric", t.stopMetric}, {"epochs", t.stopEpochs}}},
+          {"seed", t.seed}};
+}
+
+json layersOf(const Network &network) {
+  std::map<std::string, int64_t> parameters; // of a layer: its tensors are named after it
+  for (const Tensor &t : network.tensors)
+    if (t.kind == Tensor::Kind::Weight || t.kind == Tensor::Kind::Bias) {
+      int64_t n = 1;
+      for (int64_t s : t.shape)
+        n *= s;
+      parameters[t.name.substr(0, t.name.rfind('.'))] += n;
+    }
+  json layers = json::array();
+  for (const Layer &l : network.layers)
+    layers.push_back({{"name", l.name}, {"kind", l.kind}, {"output", {l.output.channels, l.output.height, l.output.width}},
+                      {"formula", l.formula}, {"parameters", parameters.count(l.name) ? parameters[l.name] : 0}, {"macs", l.macs}});
+  return layers;
+}
+
+json tensorsOf(const Network &network, mlir::func::FuncOp step) {
+  std::map<std::string, const Tensor *> byName;
+  for (const Tensor &t : network.tensors)
+    byName[t.name] = &t;
+  json tensors = json::array();
+  for (unsigned i = 0; i < step.getNumArguments(); ++i) {
+    auto text = [&](const char *name) {
+      auto a = step.getArgAttrOfType<mlir::StringAttr>(i, name);
+      return a ? a.getValue().str() : std::string();
+    };
+    std::string role = text("cnn.role"), name = text("cnn.name");
+    if (role != "parameter" && role != "statistic" && role != "state")
+      continue;
+    bool isState = role == "state";
+    auto owner = byName.find(isState ? text("cnn.of") : name);
+    if (owner == byName.end())
+      continue;
+    const Tensor &t = *owner->second;
+    json entry = {{"name", name}, {"kind", isState ? "state" : kindName(t.kind)}, {"shape", t.shape}, {"of", isState ? t.name : ""}};
+    auto block = step.getArgAttrOfType<mlir::IntegerAttr>(i, "cnn.block");
+    entry["storage"] = block ? json{{"layout", "filter"}, {"block", block.getInt()}} : json{{"layout", "plain"}};
+    if (isState) {
+      auto init = step.getArgAttrOfType<mlir::FloatAttr>(i, "cnn.init");
+      entry["init"] = {{"kind", "constant"}, {"fan_in", 1}, {"fan_out", 1}, {"args", {init ? init.getValueAsDouble() : 0.0}}};
+    } else {
+      entry["init"] = {{"kind", t.init.kind}, {"fan_in", t.fanIn}, {"fan_out", t.fanOut}, {"args", t.init.args}};
+    }
+    tensors.push_back(entry);
+  }
+  return tensors;
+}
+
+} // namespace
+
+std::string describe(const Network &network, const CompileOptions &options, mlir::ModuleOp module, const std::string &cpu) {
+  auto step = module.lookupSymbol<mlir::func::FuncOp>("train_step");
+  json d = {{"name", network.name},
+            {"source_file", options.inputPath},
+            {"compiler", "cnnc " CNNC_VERSION},
+            {"source", options.sourceText},
+            {"precision", network.train.precision == Precision::F64 ? "f64" : network.train.precision == Precision::BF16 ? "bf16" : "f32"},
+            {"batch", network.train.batch},
+            {"target", options.target},
+            {"cpu", cpu},
+            {"input", {network.input.channels, network.input.height, network.input.width}},
+            {"classes", network.classes},
+            {"seed", network.train.seed},
+            {"layers", layersOf(network)},
+            {"tensors", tensorsOf(network, step)},
+            {"data", dataOf(network)},
+            {"train", trainOf(network.train)}};
+  // The definition: what must be equal for a checkpoint to fit. Not the text: a comment changes nothing.
+  json definition = {d["layers"], d["tensors"], d["train"], d["precision"], d["batch"]};
+  for (json &tensor : definition[1])
+    tensor.erase("storage"); // of one machine, not of the network
+  auto digest = llvm::SHA256::hash(llvm::arrayRefFromStringRef(definition.dump()));
+  d["hash"] = llvm::toHex(digest, true).substr(0, 32);
+  return d.dump();
+}
+
+} // namespace cnnc
