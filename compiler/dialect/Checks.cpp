@@ -50,15 +50,16 @@ LogicalResult cnnc::cnn::checkShape(Operation *op, Named value, ArrayRef<int64_t
 }
 
 /// One axis of a window.
-static LogicalResult checkSide(Operation *op, StringRef axis, int64_t W, int64_t K, int64_t S, int64_t before, int64_t after,
-                               int64_t D, int64_t O) {
+static LogicalResult checkSide(Operation *op, StringRef axis, int64_t W, int64_t K, int64_t S, int64_t before,
+                               int64_t after, int64_t D, int64_t O) {
   std::optional<int64_t> expected = shape::outputSideUnchecked(W, K, S, before, after, D);
   if (expected && *expected == O && O > 0)
     return success();
   InFlightDiagnostic error = op->emitOpError() << "output " << axis << " is " << O << ", expected ";
   if (!expected)
     return error << "numbers that do not overflow";
-  return error << "(" << W << " - " << D * (K - 1) + 1 << " + " << before + after << ")/" << S << " + 1 = " << *expected;
+  return error << "(" << W << " - " << D * (K - 1) + 1 << " + " << before + after << ")/" << S
+               << " + 1 = " << *expected;
 }
 
 LogicalResult cnnc::cnn::checkWindow(Operation *op, const Window &window, Named input, Named output) {

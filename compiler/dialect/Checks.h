@@ -28,5 +28,4 @@ struct Window {
 /// The sides of `output` are those that the window makes of `input`; both are (N,C,H,W).
 mlir::LogicalResult checkWindow(mlir::Operation *op, const Window &window, Named input, Named output);
 
-
 } // namespace cnnc::cnn

@@ -1,5 +1,6 @@
 // Dense layers: checks and adjoint. x (N,I), w (O,I), y (N,O).
-// In: cnn.dense, cnn.dense_input_grad, cnn.dense_filter_grad.  Out: errors with numbers; for dense the operations of its adjoint.
+// In: cnn.dense, cnn.dense_input_grad, cnn.dense_filter_grad.  Out: errors with numbers; for dense the operations of
+// its adjoint.
 #include "compiler/dialect/Checks.h"
 
 using namespace mlir;
@@ -11,7 +12,8 @@ static LogicalResult checkDense(Operation *op, Named input, Named weight, Named 
     return failure();
   ArrayRef<int64_t> x = shapeOf(input.value), w = shapeOf(weight.value);
   if (w[1] != x[1])
-    return op->emitOpError() << weight.name << " reads " << w[1] << " values a sample, " << input.name << " has " << x[1];
+    return op->emitOpError() << weight.name << " reads " << w[1] << " values a sample, " << input.name << " has "
+                             << x[1];
   return checkShape(op, output, {x[0], w[0]});
 }
 
@@ -19,10 +21,12 @@ LogicalResult DenseOp::verify() {
   return checkDense(*this, {"input", getInput()}, {"weight", getWeight()}, {"output", getOutput()});
 }
 LogicalResult DenseInputGradOp::verify() {
-  return checkDense(*this, {"input gradient", getInputGrad()}, {"weight", getWeight()}, {"output gradient", getOutputGrad()});
+  return checkDense(*this, {"input gradient", getInputGrad()}, {"weight", getWeight()},
+                    {"output gradient", getOutputGrad()});
 }
 LogicalResult DenseFilterGradOp::verify() {
-  return checkDense(*this, {"input", getInput()}, {"weight gradient", getFilterGrad()}, {"output gradient", getOutputGrad()});
+  return checkDense(*this, {"input", getInput()}, {"weight gradient", getFilterGrad()},
+                    {"output gradient", getOutputGrad()});
 }
 
 // dx = dy w, dw = dy^T x

@@ -34,8 +34,8 @@ struct Rules {
 };
 } // namespace
 
-// (a/b)' = (a' - y b') / b. For b = c + exp(u) with a constant c, b'/b = (1 - c/b) u', which stays finite where exp(u) does not:
-// so the logistic function 1/(1 + exp(-x)) has its derivative y (1 - y) for every x.
+// (a/b)' = (a' - y b') / b. For b = c + exp(u) with a constant c, b'/b = (1 - c/b) u', which stays finite where exp(u)
+// does not: so the logistic function 1/(1 + exp(-x)) has its derivative y (1 - y) for every x.
 Value Rules::quotient(const Step &step) {
   Value a = step.d[0], b = step.d[1];
   if (!b)
@@ -50,8 +50,8 @@ Value Rules::quotient(const Step &step) {
   return s.div(a ? s.sub(a, s.mul(step.y, b)) : s.neg(s.mul(step.y, b)), step.x[1]);
 }
 
-// max(a, b)' = a' where a > b, b' elsewhere; where one is constant, 0 at equality, as PyTorch's relu. A value that is no number counts as
-// better, so that it reaches the gradient.
+// max(a, b)' = a' where a > b, b' elsewhere; where one is constant, 0 at equality, as PyTorch's relu. A value that is
+// no number counts as better, so that it reaches the gradient.
 Value Rules::extremum(const Step &step, CmpFPredicate better) {
   int first = step.d[0] ? 0 : 1;
   return s.select(s.compare(better, step.x[first], step.x[1 - first]), step.d[first], orZero(step.d[1 - first]));

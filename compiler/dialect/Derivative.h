@@ -7,10 +7,10 @@
 
 namespace cnnc::cnn {
 
-/// Builds d(yielded values of `body`) / d(argument number `argument`). `copies` maps the arguments of `body`, and all values that its
-/// operations compute, to their copies in front of the builder's insertion point. A null value is a derivative that is zero everywhere.
-/// Failure after an error at the line of an operation without a rule.
-mlir::FailureOr<llvm::SmallVector<mlir::Value>> differentiate(mlir::OpBuilder &builder, mlir::Block &body, unsigned argument,
-                                                              const mlir::IRMapping &copies);
+/// Builds d(yielded values of `body`) / d(argument number `argument`). `copies` maps the arguments of `body`, and all
+/// values that its operations compute, to their copies in front of the builder's insertion point. A null value is a
+/// derivative that is zero everywhere. Failure after an error at the line of an operation without a rule.
+mlir::FailureOr<llvm::SmallVector<mlir::Value>> differentiate(mlir::OpBuilder &builder, mlir::Block &body,
+                                                              unsigned argument, const mlir::IRMapping &copies);
 
 } // namespace cnnc::cnn

@@ -43,8 +43,8 @@ LogicalResult MapOp::verify() {
       return failure();
   for (auto [i, input] : llvm::enumerate(getInputs()))
     if (!broadcasts(shapeOf(input), full))
-      return emitOpError() << "operand " << i << " has shape " << shapeText(shapeOf(input)) << ", which does not broadcast to "
-                           << shapeText(full);
+      return emitOpError() << "operand " << i << " has shape " << shapeText(shapeOf(input))
+                           << ", which does not broadcast to " << shapeText(full);
   Block &block = getBody().front();
   if (block.getNumArguments() != getInputs().size())
     return emitOpError() << "body has " << block.getNumArguments() << " arguments, expected " << getInputs().size();
@@ -65,7 +65,8 @@ LogicalResult MapOp::verify() {
   return success();
 }
 
-/// The gradient of one operand: sum over results of dy * dresult/doperand, of the shape of the results. Null where it is zero.
+/// The gradient of one operand: sum over results of dy * dresult/doperand, of the shape of the results. Null where it
+/// is zero.
 static FailureOr<Value> buildMapGradient(MapOp map, OpBuilder &builder, ValueRange outputGrads, unsigned operand) {
   SmallVector<Value> inputs;
   SmallVector<unsigned> flowing; // numbers of the results that have a gradient
@@ -79,29 +80,28 @@ static FailureOr<Value> buildMapGradient(MapOp map, OpBuilder &builder, ValueRan
   auto type = cast<RankedTensorType>(outputGrads[flowing[0]].getType()).clone(element);
   bool ok = true, zero = false;
   unsigned passed = ~0u; // the gradient that comes through as it is
-  auto gradient = MapOp::create(
-      builder, withPhase(map.getLoc(), backwardPhase), type, inputs,
-      [&](OpBuilder &builder, Location loc, ValueRange arguments) -> SmallVector<Value> {
-        Scalars s(builder, loc, element);
-        IRMapping copies;
-        Block &body = map.getBody().front();
-        copies.map(body.getArguments(), arguments.drop_front(flowing.size()));
-        for (Operation &op : body.without_terminator())
-          builder.clone(op, copies)->setLoc(withPhase(op.getLoc(), backwardPhase));
-        Value sum;
-        auto derivatives = differentiate(builder, body, operand, copies);
-        if ((ok = succeeded(derivatives)))
-          for (auto [i, result] : llvm::enumerate(flowing))
-            if (Value d = (*derivatives)[result]) {
-              Value flow = s.mul(arguments[i], d);
-              sum = sum ? s.add(sum, flow) : flow;
-            }
-        zero = !sum;
-        auto argument = dyn_cast_or_null<BlockArgument>(sum);
-        if (argument && argument.getArgNumber() < flowing.size())
-          passed = argument.getArgNumber();
-        return {sum ? sum : s.number(0)};
-      });
+  auto gradient = MapOp::create(builder, withPhase(map.getLoc(), backwardPhase), type, inputs,
+                                [&](OpBuilder &builder, Location loc, ValueRange arguments) -> SmallVector<Value> {
+                                  Scalars s(builder, loc, element);
+                                  IRMapping copies;
+                                  Block &body = map.getBody().front();
+                                  copies.map(body.getArguments(), arguments.drop_front(flowing.size()));
+                                  for (Operation &op : body.without_terminator())
+                                    builder.clone(op, copies)->setLoc(withPhase(op.getLoc(), backwardPhase));
+                                  Value sum;
+                                  auto derivatives = differentiate(builder, body, operand, copies);
+                                  if ((ok = succeeded(derivatives)))
+                                    for (auto [i, result] : llvm::enumerate(flowing))
+                                      if (Value d = (*derivatives)[result]) {
+                                        Value flow = s.mul(arguments[i], d);
+                                        sum = sum ? s.add(sum, flow) : flow;
+                                      }
+                                  zero = !sum;
+                                  auto argument = dyn_cast_or_null<BlockArgument>(sum);
+                                  if (argument && argument.getArgNumber() < flowing.size())
+                                    passed = argument.getArgNumber();
+                                  return {sum ? sum : s.number(0)};
+                                });
   Value value = gradient.getResult(0);
   if (!ok || zero || passed != ~0u) {
     value = ok && !zero ? inputs[passed] : Value();
@@ -211,8 +211,7 @@ FailureOr<SmallVector<Value>> SumToOp::buildAdjoint(OpBuilder &builder, ValueRan
 
 // ---- dropout ----
 
-template <typename Op>
-static LogicalResult checkDropout(Op op) {
+template <typename Op> static LogicalResult checkDropout(Op op) {
   Named output{"output", op.getOutput()};
   if (failed(checkFloats(op, {{"input", op.getInput()}, output})) || failed(checkRank(op, output, {2, 4})))
     return failure();

@@ -44,7 +44,8 @@ LogicalResult CrossEntropyGradOp::verify() {
 // dx[n,k] = dloss * (softmax(x[n])[k] - t[n,k]) / N
 FailureOr<SmallVector<Value>> CrossEntropyOp::buildAdjoint(OpBuilder &builder, ValueRange outputGrads) {
   Location loc = withPhase(getLoc(), backwardPhase);
-  Value grad = CrossEntropyGradOp::create(builder, loc, getLogits().getType(), getLogits(), getLabels(), getSmoothingAttr());
+  Value grad =
+      CrossEntropyGradOp::create(builder, loc, getLogits().getType(), getLogits(), getLabels(), getSmoothingAttr());
   SplatElementsAttr scale;
   if (!matchPattern(outputGrads[0], m_Constant(&scale)) || !scale.getSplatValue<APFloat>().isExactlyValue(1)) {
     FloatType type = floatTypeOf(getLogits());

@@ -1,5 +1,6 @@
 // Normalisation over all but dimension 1: checks and adjoint. x (N,C,H,W) or (N,C); mean, variance, weight, bias (C).
-// In: cnn.batchnorm, cnn.batch_stats, cnn.normalize, cnn.batchnorm_grad.  Out: errors with numbers; the adjoint of normalize.
+// In: cnn.batchnorm, cnn.batch_stats, cnn.normalize, cnn.batchnorm_grad.  Out: errors with numbers; the adjoint of
+// normalize.
 #include "compiler/dialect/Checks.h"
 
 using namespace mlir;
@@ -23,7 +24,10 @@ static LogicalResult checkEps(Operation *op, const APFloat &eps) {
 
 LogicalResult BatchNormOp::verify() {
   if (failed(checkNorm(*this, {"input", getInput()},
-                       {{"weight", getWeight()}, {"bias", getBias()}, {"running mean", getRunningMean()}, {"running variance", getRunningVar()}})) ||
+                       {{"weight", getWeight()},
+                        {"bias", getBias()},
+                        {"running mean", getRunningMean()},
+                        {"running variance", getRunningVar()}})) ||
       failed(checkEps(*this, getEps())))
     return failure();
   double momentum = getMomentum().convertToDouble();
@@ -35,8 +39,9 @@ LogicalResult BatchStatsOp::verify() {
   return checkNorm(*this, {"input", getInput()}, {{"mean", getMean()}, {"variance", getVariance()}});
 }
 LogicalResult NormalizeOp::verify() {
-  if (failed(checkNorm(*this, {"input", getInput()},
-                       {{"mean", getMean()}, {"variance", getVariance()}, {"weight", getWeight()}, {"bias", getBias()}})) ||
+  if (failed(checkNorm(
+          *this, {"input", getInput()},
+          {{"mean", getMean()}, {"variance", getVariance()}, {"weight", getWeight()}, {"bias", getBias()}})) ||
       failed(checkFloats(*this, {{"input", getInput()}, {"output", getOutput()}})) || failed(checkEps(*this, getEps())))
     return failure();
   return checkShape(*this, {"output", getOutput()}, shapeOf(getInput()));
@@ -44,19 +49,24 @@ LogicalResult NormalizeOp::verify() {
 LogicalResult BatchNormGradOp::verify() {
   Named inputGrad{"input gradient", getInputGrad()}, outputGrad{"output gradient", getOutputGrad()};
   if (failed(checkNorm(*this, {"input", getInput()},
-                       {{"mean", getMean()}, {"variance", getVariance()}, {"weight", getWeight()},
-                        {"weight gradient", getWeightGrad()}, {"bias gradient", getBiasGrad()}})) ||
+                       {{"mean", getMean()},
+                        {"variance", getVariance()},
+                        {"weight", getWeight()},
+                        {"weight gradient", getWeightGrad()},
+                        {"bias gradient", getBiasGrad()}})) ||
       failed(checkFloats(*this, {{"input", getInput()}, inputGrad, outputGrad})) || failed(checkEps(*this, getEps())) ||
       failed(checkShape(*this, inputGrad, shapeOf(getInput()))))
     return failure();
   return checkShape(*this, outputGrad, shapeOf(getInput()));
 }
 
-// With xhat = (x - mean) / sqrt(variance + eps) and M = N*H*W, mean and variance being those of x itself (Ioffe and Szegedy 2015):
-// dbias = sum dy, dweight = sum dy*xhat, dx = weight / sqrt(variance + eps) * (dy - dbias/M - xhat*dweight/M)
+// With xhat = (x - mean) / sqrt(variance + eps) and M = N*H*W, mean and variance being those of x itself (Ioffe and
+// Szegedy 2015): dbias = sum dy, dweight = sum dy*xhat, dx = weight / sqrt(variance + eps) * (dy - dbias/M -
+// xhat*dweight/M)
 FailureOr<SmallVector<Value>> NormalizeOp::buildAdjoint(OpBuilder &builder, ValueRange outputGrads) {
   auto stats = getMean().getDefiningOp<BatchStatsOp>();
-  if (!stats || stats.getInput() != getInput() || stats.getMean() != getMean() || stats.getVariance() != getVariance()) {
+  if (!stats || stats.getInput() != getInput() || stats.getMean() != getMean() ||
+      stats.getVariance() != getVariance()) {
     emitOpError() << "has no derivative where mean and variance are not the input's own (cnn.batch_stats)";
     return failure();
   }

@@ -1,5 +1,5 @@
-// Where an operation comes from: loc("forward"("conv1"("lenet.cnn":4:3))), phase and layer around the line of the program.
-// In: a location.  Out: its phase, its layer, or the same place in another phase.
+// Where an operation comes from: loc("forward"("conv1"("lenet.cnn":4:3))), phase and layer around the line of the
+// program. In: a location.  Out: its phase, its layer, or the same place in another phase.
 #pragma once
 
 #include "mlir/IR/Location.h"

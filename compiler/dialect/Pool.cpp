@@ -5,8 +5,7 @@
 using namespace mlir;
 using namespace cnnc::cnn;
 
-template <typename Op>
-static LogicalResult checkPool(Op op, Named input, Named output) {
+template <typename Op> static LogicalResult checkPool(Op op, Named input, Named output) {
   if (failed(checkFloats(op, {input, output})) ||
       failed(checkWindow(op, {op.getKernel(), op.getStrides(), op.getPads(), {}}, input, output)))
     return failure();

@@ -1,5 +1,5 @@
-// What the arguments and results of a module's functions are: the attributes cnn.role and cnn.name (compiler/README.md).
-// In: a function and a number.  Out: the text; empty where there is none.
+// What the arguments and results of a module's functions are: the attributes cnn.role and cnn.name
+// (compiler/README.md). In: a function and a number.  Out: the text; empty where there is none.
 #pragma once
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -10,9 +10,17 @@ inline llvm::StringRef textOf(mlir::Attribute attribute) {
   auto text = llvm::dyn_cast_or_null<mlir::StringAttr>(attribute);
   return text ? text.getValue() : llvm::StringRef();
 }
-inline llvm::StringRef argumentRole(mlir::func::FuncOp function, unsigned i) { return textOf(function.getArgAttr(i, "cnn.role")); }
-inline llvm::StringRef argumentName(mlir::func::FuncOp function, unsigned i) { return textOf(function.getArgAttr(i, "cnn.name")); }
-inline llvm::StringRef resultRole(mlir::func::FuncOp function, unsigned i) { return textOf(function.getResultAttr(i, "cnn.role")); }
-inline llvm::StringRef resultName(mlir::func::FuncOp function, unsigned i) { return textOf(function.getResultAttr(i, "cnn.name")); }
+inline llvm::StringRef argumentRole(mlir::func::FuncOp function, unsigned i) {
+  return textOf(function.getArgAttr(i, "cnn.role"));
+}
+inline llvm::StringRef argumentName(mlir::func::FuncOp function, unsigned i) {
+  return textOf(function.getArgAttr(i, "cnn.name"));
+}
+inline llvm::StringRef resultRole(mlir::func::FuncOp function, unsigned i) {
+  return textOf(function.getResultAttr(i, "cnn.role"));
+}
+inline llvm::StringRef resultName(mlir::func::FuncOp function, unsigned i) {
+  return textOf(function.getResultAttr(i, "cnn.name"));
+}
 
 } // namespace cnnc

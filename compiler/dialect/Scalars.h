@@ -1,5 +1,5 @@
-// Builds scalar programs out of arith and math and simplifies as it goes: x*0 is 0, x*1 is x, also where x might be no number.
-// In: scalar values.  Out: scalar values; all operations carry fastmath<contract>.
+// Builds scalar programs out of arith and math and simplifies as it goes: x*0 is 0, x*1 is x, also where x might be no
+// number. In: scalar values.  Out: scalar values; all operations carry fastmath<contract>.
 #pragma once
 
 #include "compiler/dialect/Cnn.h"
@@ -8,7 +8,8 @@ namespace cnnc::cnn {
 
 class Scalars {
 public:
-  Scalars(mlir::OpBuilder &builder, mlir::Location loc, mlir::FloatType type) : builder(builder), loc(loc), type(type) {}
+  Scalars(mlir::OpBuilder &builder, mlir::Location loc, mlir::FloatType type)
+      : builder(builder), loc(loc), type(type) {}
 
   mlir::Value number(double value);
   mlir::Value add(mlir::Value a, mlir::Value b);
@@ -21,8 +22,7 @@ public:
   mlir::Value compare(mlir::arith::CmpFPredicate predicate, mlir::Value a, mlir::Value b);
   mlir::Value select(mlir::Value condition, mlir::Value a, mlir::Value b);
   /// A floating-point operation of arith or math on its operands.
-  template <typename Op, typename... Values>
-  mlir::Value call(Values... operands) {
+  template <typename Op, typename... Values> mlir::Value call(Values... operands) {
     return builder.createOrFold<Op>(loc, operands..., mlir::arith::FastMathFlags::contract);
   }
 

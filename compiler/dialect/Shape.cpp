@@ -1,5 +1,6 @@
 // Operations that move elements and compute nothing: checks, folds and adjoints.
-// In: cnn.flatten, unflatten, reshape, concat, slice_channels.  Out: errors with numbers; the operations of the adjoints.
+// In: cnn.flatten, unflatten, reshape, concat, slice_channels.  Out: errors with numbers; the operations of the
+// adjoints.
 #include "compiler/dialect/Checks.h"
 
 using namespace mlir;
@@ -11,8 +12,9 @@ static LogicalResult checkSameCount(Operation *op, Named input, Named output) {
   auto x = cast<RankedTensorType>(input.value.getType()), y = cast<RankedTensorType>(output.value.getType());
   if (x.getNumElements() == y.getNumElements())
     return success();
-  return op->emitOpError() << output.name << " " << shapeText(y.getShape()) << " has " << y.getNumElements() << " elements, "
-                           << input.name << " " << shapeText(x.getShape()) << " has " << x.getNumElements();
+  return op->emitOpError() << output.name << " " << shapeText(y.getShape()) << " has " << y.getNumElements()
+                           << " elements, " << input.name << " " << shapeText(x.getShape()) << " has "
+                           << x.getNumElements();
 }
 
 // Flatten, unflatten and reshape of one another: y keeps the order of elements, so only first and last shape matter.
@@ -120,8 +122,8 @@ FailureOr<SmallVector<Value>> ConcatOp::buildAdjoint(OpBuilder &builder, ValueRa
   SmallVector<Value> grads;
   int64_t offset = 0;
   for (Value input : getInputs()) {
-    grads.push_back(SliceChannelsOp::create(builder, withPhase(getLoc(), backwardPhase), input.getType(), outputGrads[0],
-                                            builder.getI64IntegerAttr(offset)));
+    grads.push_back(SliceChannelsOp::create(builder, withPhase(getLoc(), backwardPhase), input.getType(),
+                                            outputGrads[0], builder.getI64IntegerAttr(offset)));
     offset += shapeOf(input)[1];
   }
   return grads;

@@ -72,8 +72,9 @@ Value ExpressionBuilder::buildLogic(const ScalarExpr &expr) {
   if (!(conjunction || disjunction || negation) || expr.args.empty())
     return {};
   Value a = buildTruth(*expr.args[0]);
-  Value b = negation ? Value(arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true)))
-                     : expr.args.size() == 2 ? buildTruth(*expr.args[1]) : Value();
+  Value b = negation                ? Value(arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true)))
+            : expr.args.size() == 2 ? buildTruth(*expr.args[1])
+                                    : Value();
   if (!a || !b)
     return {};
   return conjunction   ? builder.createOrFold<arith::AndIOp>(loc, a, b)

@@ -103,7 +103,8 @@ bool Generator::buildOptimizer(StringRef name, const std::vector<OptimizerProgra
     states.push_back(state.name);
     inits.push_back(builder.getF64FloatAttr(state.init));
   }
-  auto function = buildFunction(name, SmallVector<Type>(names.size(), type), SmallVector<Type>(1 + states.size(), type), loc);
+  auto function =
+      buildFunction(name, SmallVector<Type>(names.size(), type), SmallVector<Type>(1 + states.size(), type), loc);
   function.setPrivate();
   function->setAttr("cnn.states", builder.getStrArrayAttr(states));
   function->setAttr("cnn.state_inits", builder.getArrayAttr(inits));
@@ -167,9 +168,10 @@ OwningOpRef<ModuleOp> Generator::run() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   builder.setInsertionPointToStart(module->getBody());
   setAttributes(*module);
-  bool noDecay = llvm::any_of(network.tensors, [](const Tensor &tensor) { return !tensor.decay && !isStatistic(tensor); });
-  if (!buildNetwork("forward", train.batch) || !buildNetwork("predict", train.batch) || !buildNetwork("predict_one", 1) ||
-      !buildOptimizer("optimizer", train.optimizer.body) ||
+  bool noDecay =
+      llvm::any_of(network.tensors, [](const Tensor &tensor) { return !tensor.decay && !isStatistic(tensor); });
+  if (!buildNetwork("forward", train.batch) || !buildNetwork("predict", train.batch) ||
+      !buildNetwork("predict_one", 1) || !buildOptimizer("optimizer", train.optimizer.body) ||
       (noDecay && !buildOptimizer("optimizer_no_decay", train.optimizer.bodyNoDecay)) || !buildSchedule() ||
       failed(verify(*module)))
     return {};

@@ -1,5 +1,6 @@
 // The door of irgen: the checked program as a cnn module.
-// In: a Network.  Out: @forward, @predict, @predict_one, @optimizer, @schedule as compiler/README.md has them, every operation with its line.
+// In: a Network.  Out: @forward, @predict, @predict_one, @optimizer, @schedule as compiler/README.md has them, every
+// operation with its line.
 #pragma once
 
 #include "compiler/frontend/Network.h"

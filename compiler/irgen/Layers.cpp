@@ -41,7 +41,8 @@ Value LayerBuilder::buildAll() {
 RankedTensorType LayerBuilder::tensorType(ArrayRef<int64_t> shape) const { return RankedTensorType::get(shape, type); }
 
 RankedTensorType LayerBuilder::mapType(const MapShape &shape) const {
-  return shape.flat ? tensorType({batch, shape.channels}) : tensorType({batch, shape.channels, shape.height, shape.width});
+  return shape.flat ? tensorType({batch, shape.channels})
+                    : tensorType({batch, shape.channels, shape.height, shape.width});
 }
 
 Value LayerBuilder::splat(ArrayRef<int64_t> shape, double value) {
@@ -65,10 +66,11 @@ Value LayerBuilder::reshape(Value x, ArrayRef<int64_t> shape) {
 }
 
 Value LayerBuilder::map(ValueRange inputs, Body body) {
-  auto map = cnn::MapOp::create(builder, loc, inputs[0].getType(), inputs, [&](OpBuilder &inner, Location loc, ValueRange x) {
-    cnn::Scalars s(inner, loc, type);
-    return SmallVector<Value>{body(s, x)};
-  });
+  auto map =
+      cnn::MapOp::create(builder, loc, inputs[0].getType(), inputs, [&](OpBuilder &inner, Location loc, ValueRange x) {
+        cnn::Scalars s(inner, loc, type);
+        return SmallVector<Value>{body(s, x)};
+      });
   return map.getResult(0);
 }
 
@@ -86,7 +88,8 @@ Value LayerBuilder::pool(Value x, const PoolLayer &layer, Size2 output) {
   auto padsAttr = builder.getDenseI64ArrayAttr({pad.top, pad.left, pad.bottom + extra.h, pad.right + extra.w});
   if (!layer.max)
     return cnn::AvgPoolOp::create(builder, loc, to, x, kernelAttr, stridesAttr, padsAttr,
-                                  builder.getDenseI64ArrayAttr({extra.h, extra.w}), builder.getBoolAttr(layer.countPad));
+                                  builder.getDenseI64ArrayAttr({extra.h, extra.w}),
+                                  builder.getBoolAttr(layer.countPad));
   int64_t cells = kernel.h * kernel.w;
   Type index = builder.getIntegerType(cells <= cellsOfI8 ? 8 : cells <= cellsOfI16 ? 16 : 32);
   return cnn::MaxPoolOp::create(builder, loc, to, to.clone(index), x, kernelAttr, stridesAttr, padsAttr).getOutput();
@@ -97,8 +100,8 @@ Value LayerBuilder::normalizeRuns(Value x, int64_t groups, double eps) {
   Value runs = reshape(x, {1, groups, from.getNumElements() / groups, 1});
   RankedTensorType perRun = tensorType({groups});
   auto stats = cnn::BatchStatsOp::create(builder, loc, perRun, perRun, runs);
-  Value y = cnn::NormalizeOp::create(builder, loc, runs.getType(), runs, stats.getMean(), stats.getVariance(), splat({groups}, 1),
-                                     splat({groups}, 0), builder.getF64FloatAttr(eps));
+  Value y = cnn::NormalizeOp::create(builder, loc, runs.getType(), runs, stats.getMean(), stats.getVariance(),
+                                     splat({groups}, 1), splat({groups}, 0), builder.getF64FloatAttr(eps));
   return reshape(y, from.getShape());
 }
 
@@ -133,8 +136,9 @@ Value LayerBuilder::build(const GlobalPoolLayer &layer, const Layer &, ValueRang
 Value LayerBuilder::build(const BatchNormLayer &norm, const Layer &layer, ValueRange x) {
   int64_t channels = layer.output.channels;
   return cnn::BatchNormOp::create(builder, loc, x[0].getType(), x[0], tensorOr(norm.weight, {channels}, 1),
-                                  tensorOr(norm.bias, {channels}, 0), tensors[norm.runningMean], tensors[norm.runningVar],
-                                  builder.getF64FloatAttr(norm.momentum), builder.getF64FloatAttr(norm.eps));
+                                  tensorOr(norm.bias, {channels}, 0), tensors[norm.runningMean],
+                                  tensors[norm.runningVar], builder.getF64FloatAttr(norm.momentum),
+                                  builder.getF64FloatAttr(norm.eps));
 }
 
 // A run is one group of channels of one sample. Weight and bias: one value a channel.
@@ -151,9 +155,11 @@ Value LayerBuilder::build(const LayerNormLayer &norm, const Layer &layer, ValueR
   int64_t elements = from.getNumElements() / batch;
   Value y = reshape(normalizeRuns(x[0], batch, norm.eps), {batch, elements});
   if (norm.weight >= 0)
-    y = map({y, reshape(tensors[norm.weight], {elements})}, [](cnn::Scalars &s, ValueRange x) { return s.mul(x[0], x[1]); });
+    y = map({y, reshape(tensors[norm.weight], {elements})},
+            [](cnn::Scalars &s, ValueRange x) { return s.mul(x[0], x[1]); });
   if (norm.bias >= 0)
-    y = map({y, reshape(tensors[norm.bias], {elements})}, [](cnn::Scalars &s, ValueRange x) { return s.add(x[0], x[1]); });
+    y = map({y, reshape(tensors[norm.bias], {elements})},
+            [](cnn::Scalars &s, ValueRange x) { return s.add(x[0], x[1]); });
   return reshape(y, from.getShape());
 }
 
@@ -177,7 +183,8 @@ Value LayerBuilder::build(const LrnLayer &lrn, const Layer &, ValueRange x) {
 Value LayerBuilder::build(const DenseLayer &dense, const Layer &layer, ValueRange x) {
   auto from = cast<RankedTensorType>(x[0].getType());
   Value flat = reshape(x[0], {batch, from.getNumElements() / batch});
-  return addBias(cnn::DenseOp::create(builder, loc, tensorType({batch, dense.units}), flat, tensors[dense.weight]), dense.bias);
+  return addBias(cnn::DenseOp::create(builder, loc, tensorType({batch, dense.units}), flat, tensors[dense.weight]),
+                 dense.bias);
 }
 
 Value LayerBuilder::build(const DropoutLayer &dropout, const Layer &, ValueRange x) {

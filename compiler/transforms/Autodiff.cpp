@@ -36,7 +36,8 @@ struct Autodiff : impl::AutodiffBase<Autodiff> {
 };
 
 /// A scalar program on all elements of tensors of one shape.
-Value mapElements(OpBuilder &builder, Location loc, ValueRange inputs, llvm::function_ref<Value(Scalars &, ValueRange)> body) {
+Value mapElements(OpBuilder &builder, Location loc, ValueRange inputs,
+                  llvm::function_ref<Value(Scalars &, ValueRange)> body) {
   auto type = cast<RankedTensorType>(inputs[0].getType());
   auto map = MapOp::create(builder, loc, type, inputs, [&](OpBuilder &builder, Location loc, ValueRange x) {
     Scalars s(builder, loc, cast<FloatType>(type.getElementType()));
@@ -76,7 +77,8 @@ void Autodiff::insertArguments(func::FuncOp step) {
   insert(StepArgument, scalar, "step");
 }
 
-// running = (1-momentum)*running + momentum*batch, the batch's variance with the factor M/(M-1), M = N*H*W, as PyTorch has it.
+// running = (1-momentum)*running + momentum*batch, the batch's variance with the factor M/(M-1), M = N*H*W, as PyTorch
+// has it.
 LogicalResult Autodiff::expandBatchNorm(BatchNormOp op) {
   OpBuilder builder(op);
   Location update = withPhase(op.getLoc(), updatePhase);
@@ -84,9 +86,10 @@ LogicalResult Autodiff::expandBatchNorm(BatchNormOp op) {
   int64_t count = type.getNumElements() / type.getDimSize(1);
   if (count < 2)
     return op.emitError() << "batch normalisation needs more than one value a channel to train, has " << count;
-  auto stats = BatchStatsOp::create(builder, op.getLoc(), op.getRunningMean().getType(), op.getRunningVar().getType(), op.getInput());
-  Value output = NormalizeOp::create(builder, op.getLoc(), op.getType(), op.getInput(), stats.getMean(), stats.getVariance(),
-                                     op.getWeight(), op.getBias(), op.getEpsAttr());
+  auto stats = BatchStatsOp::create(builder, op.getLoc(), op.getRunningMean().getType(), op.getRunningVar().getType(),
+                                    op.getInput());
+  Value output = NormalizeOp::create(builder, op.getLoc(), op.getType(), op.getInput(), stats.getMean(),
+                                     stats.getVariance(), op.getWeight(), op.getBias(), op.getEpsAttr());
   double momentum = op.getMomentum().convertToDouble();
   auto running = [&](Value old, Value batch, double factor) {
     updates[old] = mapElements(builder, update, {old, batch}, [&](Scalars &s, ValueRange x) {
@@ -123,7 +126,8 @@ Value Autodiff::appendLoss(func::FuncOp step) {
   OpBuilder builder(end);
   auto smoothing = getOperation()->getAttrOfType<FloatAttr>("cnn.smoothing");
   return CrossEntropyOp::create(builder, withPhase(loc, forwardPhase), step.getArgument(RateArgument).getType(), logits,
-                                step.getArgument(LabelsArgument), builder.getF64FloatAttr(smoothing ? smoothing.getValueAsDouble() : 0));
+                                step.getArgument(LabelsArgument),
+                                builder.getF64FloatAttr(smoothing ? smoothing.getValueAsDouble() : 0));
 }
 
 /// Adds what flows back to `value` from one of its users.

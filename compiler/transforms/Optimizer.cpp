@@ -41,13 +41,15 @@ struct Optimizer : impl::OptimizerBase<Optimizer> {
 
 /// (param, grad, lr, step, states...) -> (param, states...)
 LogicalResult Optimizer::checkProgram(func::FuncOp program) {
-  auto states = program->getAttrOfType<ArrayAttr>("cnn.states"), inits = program->getAttrOfType<ArrayAttr>("cnn.state_inits");
+  auto states = program->getAttrOfType<ArrayAttr>("cnn.states"),
+       inits = program->getAttrOfType<ArrayAttr>("cnn.state_inits");
   size_t count = states ? states.size() : 0, fixed = 4; // param, grad, lr, step
   if ((inits ? inits.size() : 0) != count)
     return program.emitError() << "has " << count << " states and " << (inits ? inits.size() : 0) << " cnn.state_inits";
   if (program.getNumArguments() != fixed + count || program.getNumResults() != 1 + count)
-    return program.emitError() << "with " << count << " states must have " << fixed + count << " arguments and " << 1 + count
-                               << " results, has " << program.getNumArguments() << " and " << program.getNumResults();
+    return program.emitError() << "with " << count << " states must have " << fixed + count << " arguments and "
+                               << 1 + count << " results, has " << program.getNumArguments() << " and "
+                               << program.getNumResults();
   if (!llvm::hasSingleElement(program.getBody()))
     return program.emitError() << "must have one block";
   return success();
@@ -141,27 +143,28 @@ void Optimizer::appendUpdate(Parameter parameter, Value clipFactor) {
     inputs.push_back(clipFactor);
   auto clipValue = getOperation()->getAttrOfType<FloatAttr>("cnn.clip_value");
 
-  auto update = MapOp::create(
-      builder, loc, SmallVector<Type>(names.size(), tensor), inputs, [&](OpBuilder &builder, Location loc, ValueRange x) {
-        Scalars s(builder, loc, type);
-        Value gradient = x[1];
-        if (clipFactor)
-          gradient = s.mul(gradient, x[programInputs]);
-        if (clipValue) {
-          double limit = clipValue.getValueAsDouble();
-          gradient = s.call<arith::MinimumFOp>(s.call<arith::MaximumFOp>(gradient, s.number(-limit)), s.number(limit));
-        }
-        Block &program = parameter.program.getBody().front();
-        IRMapping copies;
-        copies.map(program.getArguments(), x.take_front(programInputs));
-        copies.map(program.getArgument(1), gradient);
-        for (Operation &op : program.without_terminator())
-          builder.clone(op, copies)->setLoc(loc);
-        SmallVector<Value> results;
-        for (Value value : program.getTerminator()->getOperands())
-          results.push_back(copies.lookup(value));
-        return results;
-      });
+  auto update = MapOp::create(builder, loc, SmallVector<Type>(names.size(), tensor), inputs,
+                              [&](OpBuilder &builder, Location loc, ValueRange x) {
+                                Scalars s(builder, loc, type);
+                                Value gradient = x[1];
+                                if (clipFactor)
+                                  gradient = s.mul(gradient, x[programInputs]);
+                                if (clipValue) {
+                                  double limit = clipValue.getValueAsDouble();
+                                  gradient = s.call<arith::MinimumFOp>(
+                                      s.call<arith::MaximumFOp>(gradient, s.number(-limit)), s.number(limit));
+                                }
+                                Block &program = parameter.program.getBody().front();
+                                IRMapping copies;
+                                copies.map(program.getArguments(), x.take_front(programInputs));
+                                copies.map(program.getArgument(1), gradient);
+                                for (Operation &op : program.without_terminator())
+                                  builder.clone(op, copies)->setLoc(loc);
+                                SmallVector<Value> results;
+                                for (Value value : program.getTerminator()->getOperands())
+                                  results.push_back(copies.lookup(value));
+                                return results;
+                              });
   for (auto [name, value] : llvm::zip_equal(names, update.getResults())) {
     unsigned index = step.getNumResults();
     (void)step.insertResult(index, tensor, attributes("update", name).getDictionary(&getContext()));
