@@ -18,7 +18,7 @@ ARROWS = {
     "target": [],
     "transforms": ["support", "shape", "target", "dialect"],
     "conversion": ["support", "shape", "dialect"],
-    "kernels": ["support", "target", "dialect", "conversion"],
+    "kernels": ["support", "target", "dialect", "conversion", "runtime/abi.h"],
     "pipeline": ["support", "target", "dialect", "transforms", "conversion", "kernels"],
     "codegen": ["support", "target", "dialect", "kernels", "pipeline", "frontend/Network.h", "runtime/abi.h"],
     "driver": ["support", "shape", "target", "frontend", "dialect", "irgen", "transforms", "conversion", "kernels", "pipeline", "codegen"],
