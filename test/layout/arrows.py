@@ -15,16 +15,17 @@ ARROWS = {
     "prelude": [],
     "dialect": ["support", "shape"],
     "irgen": ["support", "shape", "dialect", "frontend/Network.h"],
-    "transforms": ["support", "shape", "dialect"],
+    "target": [],
+    "transforms": ["support", "shape", "target", "dialect"],
     "conversion": ["support", "shape", "dialect"],
-    "kernels": ["support", "dialect", "conversion"],
-    "pipeline": ["support", "dialect", "transforms", "conversion", "kernels"],
-    "codegen": ["support", "dialect", "kernels", "pipeline", "frontend/Network.h", "runtime/abi.h"],
-    "driver": ["support", "shape", "frontend", "dialect", "irgen", "transforms", "conversion", "kernels", "pipeline", "codegen"],
+    "kernels": ["support", "target", "dialect", "conversion", "runtime/abi.h"],
+    "pipeline": ["support", "target", "dialect", "transforms", "conversion", "kernels"],
+    "codegen": ["support", "target", "dialect", "kernels", "pipeline", "frontend/Network.h", "runtime/abi.h"],
+    "driver": ["support", "shape", "target", "frontend", "dialect", "irgen", "transforms", "conversion", "kernels", "pipeline", "codegen"],
     "runtime": [],
 }
 # Rooms that do not know MLIR or LLVM.
-PLAIN = {"support", "shape", "frontend", "prelude", "runtime"}
+PLAIN = {"support", "shape", "target", "frontend", "prelude", "runtime"}
 SOURCES = (".cpp", ".h", ".td", ".c", ".g4", ".py", ".sh", ".cmake")
 LONG, TOO_LONG = 300, 500
 # Generated from the grammar.
