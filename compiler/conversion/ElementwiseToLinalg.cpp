@@ -83,8 +83,7 @@ struct SumToPattern : OpConversionPattern<cnn::SumToOp> {
       b.replaceOp(op, x);
       return success();
     }
-    if (out.getNumElements() == 1 && (out.getRank() == 0 || out.getRank() == 1) &&
-        !(out.getRank() == 1 && in.getRank() >= 2 && in.getDimSize(1) == 1 && false)) {
+    if (out.getNumElements() == 1 && out.getRank() <= 1) {
       Value total = sum({}, AffineMap::get(loops, 0, getContext()), std::string(loops, 'r'));
       if (out.getRank() == 1)
         total = tensor::ExpandShapeOp::create(b, loc, out, total, ArrayRef<ReassociationIndices>{});

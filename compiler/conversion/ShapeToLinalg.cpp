@@ -1,4 +1,4 @@
-// Operations that move values: flatten, unflatten, concat, slice_channels.
+// Operations that move values: flatten, unflatten, reshape, concat, slice_channels.
 // In: their cnn forms.  Out: linalg.transpose where the order in memory changes, tensor slices and reshapes elsewhere.
 #include "compiler/conversion/Build.h"
 
@@ -39,6 +39,43 @@ struct UnflattenPattern : OpConversionPattern<cnn::UnflattenOp> {
     auto shape = moves ? RankedTensorType::get(logical.getShape(), logical.getElementType()) : stored;
     Value x = tensor::ExpandShapeOp::create(b, op.getLoc(), shape, adaptor.getInput(), groups);
     b.replaceOp(op, moves ? transposed(b, op.getLoc(), x, {0, 2, 3, 1}) : x);
+    return success();
+  }
+};
+
+/// Any reshape goes through one long row in the order N,C,H,W.
+struct ReshapePattern : OpConversionPattern<cnn::ReshapeOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::ReshapeOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    Location loc = op.getLoc();
+    auto from = cast<RankedTensorType>(op.getInput().getType()), to = cast<RankedTensorType>(op.getOutput().getType());
+    auto moves = [](RankedTensorType t) { // whether channels last differs from channels first in memory
+      return isa_and_nonnull<cnn::NhwcAttr>(t.getEncoding()) && t.getDimSize(1) != 1 && t.getDimSize(2) * t.getDimSize(3) != 1;
+    };
+    Value x = adaptor.getInput();
+    if (moves(from))
+      x = transposed(b, loc, x, {0, 3, 1, 2});
+    auto all = [](int64_t rank) {
+      SmallVector<ReassociationIndices> groups;
+      if (rank > 0)
+        groups.push_back(llvm::to_vector(llvm::seq<int64_t>(0, rank)));
+      return groups;
+    };
+    Type element = from.getElementType();
+    int64_t size = from.getNumElements();
+    if (tensorType(x).getRank() == 0)
+      x = tensor::ExpandShapeOp::create(b, loc, RankedTensorType::get({1}, element), x, all(0));
+    else if (tensorType(x).getRank() > 1)
+      x = tensor::CollapseShapeOp::create(b, loc, RankedTensorType::get({size}, element), x, all(tensorType(x).getRank()));
+    auto stored = cast<RankedTensorType>(getTypeConverter()->convertType(to));
+    auto shape = moves(to) ? RankedTensorType::get(to.getShape(), element) : stored;
+    if (shape.getRank() == 0)
+      x = tensor::CollapseShapeOp::create(b, loc, shape, x, all(0));
+    else if (shape.getRank() > 1)
+      x = tensor::ExpandShapeOp::create(b, loc, shape, x, all(shape.getRank()));
+    if (moves(to))
+      x = transposed(b, loc, x, {0, 2, 3, 1});
+    b.replaceOp(op, x);
     return success();
   }
 };
@@ -87,7 +124,7 @@ struct SliceChannelsPattern : OpConversionPattern<cnn::SliceChannelsOp> {
 } // namespace
 
 void populateShape(TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<FlattenPattern, UnflattenPattern, ConcatPattern, SliceChannelsPattern>(converter, patterns.getContext());
+  patterns.add<FlattenPattern, UnflattenPattern, ReshapePattern, ConcatPattern, SliceChannelsPattern>(converter, patterns.getContext());
 }
 
 } // namespace cnnc::conversion
