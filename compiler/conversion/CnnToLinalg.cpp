@@ -36,6 +36,19 @@ Type storedType(RankedTensorType type) {
   return type;
 }
 
+/// A constant map (the gradient of what has none): all elements are equal, so the layout does not matter.
+struct ConstantPattern : OpConversionPattern<arith::ConstantOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::ConstantOp op, OpAdaptor, ConversionPatternRewriter &b) const override {
+    auto type = cast<ShapedType>(getTypeConverter()->convertType(op.getType()));
+    auto values = dyn_cast<DenseElementsAttr>(op.getValue());
+    if (!values || !values.isSplat())
+      return op.emitOpError("is a constant map whose elements differ");
+    b.replaceOpWithNewOp<arith::ConstantOp>(op, DenseElementsAttr::get(type, values.getSplatValue<Attribute>()));
+    return success();
+  }
+};
+
 struct CnnToLinalg : PassWrapper<CnnToLinalg, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(CnnToLinalg)
   StringRef getArgument() const override { return "cnn-to-linalg"; }
@@ -63,8 +76,9 @@ struct CnnToLinalg : PassWrapper<CnnToLinalg, OperationPass<ModuleOp>> {
     ConversionTarget target(getContext());
     target.addIllegalDialect<cnn::CnnDialect>();
     target.addLegalDialect<linalg::LinalgDialect, tensor::TensorDialect, math::MathDialect>();
-    // Constants with an encoding cannot occur: encodings sit on maps and filters, constants are per channel.
     target.addLegalDialect<arith::ArithDialect>();
+    target.addDynamicallyLegalOp<arith::ConstantOp>([&](arith::ConstantOp c) { return converter.isLegal(c.getType()); });
+    patterns.add<ConstantPattern>(converter, &getContext());
     target.addDynamicallyLegalOp<func::FuncOp>([&](func::FuncOp f) { return converter.isSignatureLegal(f.getFunctionType()); });
     target.addDynamicallyLegalOp<func::ReturnOp>([&](func::ReturnOp r) { return converter.isLegal(r.getOperandTypes()); });
     target.addLegalOp<ModuleOp>();
