@@ -226,7 +226,7 @@ private:
     SmallVector<Value> start;
     if (reduces)
       for (unsigned i = 0; i < outputs(); ++i)
-        start.append(count, neutral(i));
+        start.append(count, p.wide ? k.zeroVector(k.b.getF64Type(), lanes) : neutral(i));
     Value n0 = k.constant(0), n1 = k.constant(p.N);
     if (p.cut == NestPlan::Cut::Samples)
       n0 = range.first, n1 = range.second;
@@ -235,7 +235,7 @@ private:
       Scope inner = scope;
       emit(Sample, inner, {n, {}, c}, width, count, 0);
       emit(Sample | Channel, inner, {n, {}, c}, width, count, 0);
-      acc = rows(inner, n, c, count, width, acc);
+      acc = p.wide ? wideRows(inner, n, c, count, width, acc) : rows(inner, n, c, count, width, acc);
       if (perSample)
         for (unsigned i = 0; i < outputs(); ++i)
           for (int64_t v = 0; v < count; ++v)
@@ -249,17 +249,42 @@ private:
     SmallVector<Value> sums = k.loop(n0, n1, 1, start, [&](Value n, ValueRange a) { return sample(n, SmallVector<Value>(a)); });
     for (unsigned i = 0; i < outputs(); ++i)
       for (int64_t v = 0; v < count; ++v) {
-        Value at = k.add(c, v * lanes);
+        Value at = k.add(c, v * lanes), sum = sums[i * count + v];
         if (p.hasPartials())
           at = k.add(at, k.mul(k.piece, p.C));
-        store(i, sums[i * count + v], at, v + 1 == count ? width : lanes);
+        else if (p.wide)
+          sum = arith::TruncFOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getF32Type()), sum);
+        store(i, sum, at, v + 1 == count ? width : lanes);
       }
   }
 
-  SmallVector<Value> rows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc) {
-    Value r0 = k.constant(0), r1 = k.constant(p.R);
+  std::pair<Value, Value> rowRange() {
     if (p.cut == NestPlan::Cut::Rows)
-      r0 = range.first, r1 = range.second;
+      return range;
+    return {k.constant(0), k.constant(p.R)};
+  }
+
+  /// Short runs of rows in f32, added up in f64.
+  SmallVector<Value> wideRows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc) {
+    constexpr int64_t run = 64;
+    auto [r0, r1] = rowRange();
+    return k.loop(r0, r1, run, acc, [&, r1 = r1](Value r, ValueRange sums) {
+      SmallVector<Value> start, next;
+      for (unsigned i = 0; i < outputs(); ++i)
+        start.append(count, neutral(i));
+      start = rows(scope, n, c, count, width, start, r, k.min(k.add(r, run), r1));
+      for (auto [sum, part] : llvm::zip(sums, start))
+        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, arith::ExtFOp::create(k.b, k.loc, sum.getType(), part)));
+      return next;
+    });
+  }
+
+  SmallVector<Value> rows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc) {
+    auto [r0, r1] = rowRange();
+    return rows(scope, n, c, count, width, acc, r0, r1);
+  }
+
+  SmallVector<Value> rows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc, Value r0, Value r1) {
     bool reduces = p.mode != NestPlan::Mode::Map;
     auto row = [&](Value r, SmallVector<Value> a) {
       Scope inner = scope;
@@ -417,8 +442,8 @@ int64_t combinePieces(int64_t C) {
   return (C + perPiece - 1) / perPiece;
 }
 
-void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type element) {
-  int64_t lanes = k.lanes(element), pieces = combinePieces(C);
+void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type partial, Type out) {
+  int64_t lanes = k.lanes(out), pieces = combinePieces(C);
   constexpr int64_t perPiece = 4096;
   auto join = [&](Value x, Value y) -> Value {
     if (isMax)
@@ -430,6 +455,8 @@ void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type e
     sum = k.loop(k.constant(1), k.constant(parts), 1, sum, [&](Value p, ValueRange a) -> SmallVector<Value> {
       return {join(a[0], k.load(k.buffer(0), k.add(k.mul(p, C), c), lanes, width))};
     })[0];
+    if (partial != out)
+      sum = arith::TruncFOp::create(k.b, k.loc, VectorType::get(lanes, out), sum);
     k.store(sum, k.buffer(1), c, width);
   };
   int64_t whole = C / lanes * lanes;

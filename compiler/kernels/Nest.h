@@ -27,6 +27,8 @@ struct NestPlan {
   enum class Cut { Samples, Rows, Elements } cut = Cut::Rows;
   int64_t perPiece = 1, pieces = 1;
   llvm::SmallVector<Strides> operands; ///< inputs, then outputs
+  /// Sums of f32 over many rows are kept in f64 between short runs of rows, as PyTorch's batch normalisation does on CPUs.
+  bool wide = false;
   bool hasPartials() const { return (mode == Mode::ToChannels || mode == Mode::ToScalar) && pieces > 1; }
   int64_t resultElements() const;
 };
@@ -40,8 +42,8 @@ void buildNest(KernelBuilder &k, const NestPlan &plan, llvm::ArrayRef<int> argum
 /// The operation that joins two partial results: arith.addf or arith.maximumf.
 mlir::FailureOr<mlir::Operation *> combinerOf(mlir::linalg::GenericOp op, unsigned result);
 
-/// out[c] = the combination over p < parts of partial[p*C + c]. Buffers: partial, out. One piece.
-void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, mlir::Type element);
+/// out[c] = the combination over p < parts of partial[p*C + c], in the partial sums' type. Buffers: partial, out.
+void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, mlir::Type partial, mlir::Type out);
 int64_t combinePieces(int64_t C);
 
 } // namespace cnnc

@@ -104,6 +104,12 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes) {
         return failure();
   }
 
+  if (p.mode == Mode::ToChannels) {
+    p.wide = true;
+    for (unsigned i = 0; i < op.getNumDpsInits(); ++i)
+      p.wide &= cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType().isF32() && isa<arith::AddFOp>(*combinerOf(op, i));
+  }
+
   // Pieces of about `grain` elements; sums have at most `mostPartials`.
   constexpr int64_t grain = 16384, mostPartials = 64;
   int64_t total = p.N * p.R * p.C;

@@ -1,0 +1,179 @@
+// The lowering of one function to kernels, as a class: what is known of its values, and one method a kind of operation.
+// In: a function of linalg on tensors.  Out: Program. Values.cpp binds buffers and launches, Operations.cpp moves data and sums,
+// Families.cpp makes convolutions, dense layers and pools.
+#pragma once
+
+#include "compiler/conversion/Conversion.h"
+#include "compiler/dialect/Cnn.h"
+#include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Nest.h"
+#include "compiler/kernels/Program.h"
+#include "compiler/target/Tiles.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace cnnc {
+using namespace mlir;
+
+/// Bytes of one element.
+inline int64_t elementBytes(Type t) { return t.getIntOrFloatBitWidth() / 8; }
+
+class Lowering {
+public:
+  Lowering(func::FuncOp function, ModuleOp kernels, const TargetInfo &target) : function(function), kernels(kernels), target(target) {
+    program.name = function.getName().str();
+    for (auto kernel : kernels.getOps<func::FuncOp>())
+      made[textOf(kernel)] = kernel.getName().str();
+  }
+
+  FailureOr<Program> run() {
+    postponeUpdates();
+    bindArguments();
+    bindUpdates();
+    for (Operation &op : function.getBody().front().without_terminator())
+      if (failed(lower(op)))
+        return failure();
+    if (failed(finish()))
+      return failure();
+    planMemory(program);
+    return std::move(program);
+  }
+
+private:
+  /// Where a tensor value lives.
+  struct Ref {
+    int64_t buffer = -1, byteOffset = 0;
+    bool cropped = false; ///< a gradient that the function sees padded: only the interior is stored
+  };
+
+  func::FuncOp function;
+  ModuleOp kernels;
+  const TargetInfo &target;
+  Program program;
+  DenseMap<Value, Ref> where;
+  DenseMap<Value, int64_t> destination; ///< values that are written straight into a tensor of the model
+  llvm::StringMap<int64_t> tensorByName;
+  llvm::StringMap<std::string> made; ///< text of a kernel -> its symbol
+
+  // ---- buffers ----
+
+  int64_t addBuffer(Buffer::Space space, int64_t bytes, int64_t index = 0) {
+    Buffer b;
+    b.space = space, b.bytes = bytes, b.index = index;
+    program.buffers.push_back(b);
+    return program.buffers.size() - 1;
+  }
+  static int64_t bytesOf(Type t) {
+    auto s = cast<ShapedType>(t);
+    return s.getNumElements() * elementBytes(s.getElementType());
+  }
+
+  void bindArguments();
+  /// Moves what serves updates alone behind everything else: a step whose loss is not finite must leave every tensor as it was.
+  void postponeUpdates();
+
+  /// The value behind reshapes.
+  static Value rootOf(Value v) {
+    while (Operation *op = v.getDefiningOp()) {
+      if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+        break;
+      v = op->getOperand(0);
+    }
+    return v;
+  }
+
+  /// Updated tensors are written in place where every reader of the old value comes first.
+  void bindUpdates();
+  /// Whether `user`, or what reads it as a view, stands before `writer` or is it.
+  bool readersBefore(Operation *user, Operation *writer);
+  BlockArgument argumentOf(int64_t tensor);
+  StringRef role(unsigned result) {
+    auto r = function.getResultAttrOfType<StringAttr>(result, "cnn.role");
+    return r ? r.getValue() : "logits";
+  }
+  StringRef resultName(unsigned result) {
+    auto r = function.getResultAttrOfType<StringAttr>(result, "cnn.name");
+    return r ? r.getValue() : "";
+  }
+
+  /// The buffer of a result that is about to be written.
+  Ref newBuffer(Value v, int64_t elements);
+  Ref newBuffer(Value v) { return newBuffer(v, cast<ShapedType>(v.getType()).getNumElements()); }
+  Ref scratch(int64_t elements, Type element) {
+    Ref r;
+    r.buffer = addBuffer(Buffer::Space::Arena, elements * elementBytes(element));
+    return r;
+  }
+
+  FailureOr<Ref> ref(Value v);
+
+  // ---- kernels and launches ----
+
+  struct Argument {
+    Ref ref;
+    int64_t elements;
+    Type element;
+    bool isOutput;
+  };
+  using Build = llvm::function_ref<int64_t(KernelBuilder &, ArrayRef<int>)>;
+
+  static std::string textOf(func::FuncOp f) {
+    std::string name = f.getName().str(), text;
+    f.setName("kernel");
+    llvm::raw_string_ostream os(text);
+    f.print(os);
+    f.setName(name);
+    return os.str();
+  }
+
+  /// Builds the kernel, or finds an equal one, and launches it. `build` gets each argument's buffer number: arguments in the same place
+  /// share one, so that no two buffers of a kernel overlap.
+  void launch(Location loc, StringRef family, ArrayRef<Argument> arguments, uint64_t flops, Build build);
+
+  // ---- operations ----
+
+  LogicalResult lower(Operation &op);
+
+  LogicalResult alias(Value result, Value source) {
+    auto r = ref(source);
+    if (failed(r))
+      return failure();
+    where[result] = *r;
+    return success();
+  }
+
+  /// Copies rows of `width` elements: source row stride and offset to target row stride and offset.
+  void copyRows(Location loc, Ref from, int64_t fromStride, int64_t fromOffset, Ref to, int64_t toStride, int64_t toOffset, int64_t rows,
+                int64_t width, Type element);
+
+  LogicalResult lowerExtract(tensor::ExtractSliceOp op);
+
+  LogicalResult lowerInsert(tensor::InsertSliceOp op);
+
+  LogicalResult lowerTranspose(linalg::TransposeOp op);
+
+  void transpose(Location loc, const Transposition &t, Ref from, Ref to, int64_t elements, Type element);
+
+  LogicalResult lowerFamily(linalg::GenericOp op, StringRef family);
+
+  void gather(Location loc, StringRef family, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
+              int64_t yElements, Type element);
+
+  /// y = x w^T. Many rows: the weights are packed, and the layer is a convolution of 1x1 maps. Few: dot products.
+  void dense(Location loc, const WindowGeometry &g, Ref x, Ref w, Ref y, Type element);
+
+  /// Runs `partial` into `parts` partial sums and adds them up in order, or straight into `out`.
+  void summedParts(Location loc, StringRef family, int64_t parts, int64_t size, Ref out, Type element, llvm::function_ref<void(Ref)> partial);
+  void combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax);
+
+  void filterGrad(Location loc, StringRef family, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element);
+
+  LogicalResult lowerNest(linalg::GenericOp op);
+
+  /// Results: what must be alive at the end, and tensors that could not be written in place.
+  LogicalResult finish();
+};
+
+} // namespace cnnc

@@ -1,0 +1,222 @@
+// Buffers, kernels and launches of a lowering.
+// In: values of the function.  Out: where they live, kernels made once, launches with the buffers' lifetimes.
+#include "compiler/kernels/Lowering.h"
+#include "runtime/abi.h"
+
+#include "mlir/IR/Matchers.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace cnnc {
+
+constexpr int64_t forever = std::numeric_limits<int64_t>::max();
+
+static uint32_t elementKindOf(Type t) {
+  if (t.isF64())
+    return CNN_F64;
+  if (t.isBF16())
+    return CNN_BF16;
+  if (t.isInteger(8))
+    return CNN_I8;
+  if (t.isInteger(16))
+    return CNN_I16;
+  if (t.isInteger(32))
+    return CNN_I32;
+  return CNN_F32;
+}
+
+void Lowering::bindArguments() {
+  int64_t tensors = 0;
+  for (BlockArgument a : function.getArguments()) {
+    auto role = function.getArgAttrOfType<StringAttr>(a.getArgNumber(), "cnn.role");
+    StringRef r = role ? role.getValue() : "";
+    int64_t bytes = bytesOf(a.getType());
+    if (r == "input") {
+      where[a].buffer = addBuffer(Buffer::Space::Input, bytes);
+      program.batch = cast<ShapedType>(a.getType()).getDimSize(0);
+    } else if (r == "labels") {
+      where[a].buffer = addBuffer(Buffer::Space::Labels, bytes);
+    } else if (r == "rng") {
+      where[a].buffer = addBuffer(Buffer::Space::Rng, bytes);
+    } else if (r == "lr" || r == "step") {
+      where[a].buffer = addBuffer(r == "lr" ? Buffer::Space::Lr : Buffer::Space::Step, bytes);
+      program.buffers.back().firstUse = 0;
+    } else {
+      auto name = function.getArgAttrOfType<StringAttr>(a.getArgNumber(), "cnn.name");
+      tensorByName[name ? name.getValue() : ""] = tensors;
+      where[a].buffer = addBuffer(Buffer::Space::Tensor, bytes, tensors++);
+    }
+  }
+  program.gradientBuffers.assign(tensors, -1);
+}
+
+void Lowering::postponeUpdates() {
+  Block &body = function.getBody().front();
+  Operation *ret = body.getTerminator();
+  llvm::SmallPtrSet<Operation *, 16> late;
+  Operation *behind = ret;
+  for (Operation *op = ret->getPrevNode(); op;) {
+    Operation *previous = op->getPrevNode();
+    bool onlyLate = llvm::all_of(op->getUsers(), [&](Operation *user) { return user == ret || late.contains(user); });
+    if (onlyLate && phaseOf(op->getLoc()) == updatePhase) {
+      op->moveBefore(behind);
+      behind = op;
+      late.insert(op);
+    }
+    op = previous;
+  }
+}
+
+void Lowering::bindUpdates() {
+  Operation *ret = function.getBody().front().getTerminator();
+  for (auto [i, v] : llvm::enumerate(ret->getOperands())) {
+    if (role(i) != "update")
+      continue;
+    Value root = rootOf(v);
+    auto generic = root.getDefiningOp<linalg::GenericOp>();
+    if (!generic || generic->hasAttr("cnn.kernel") || generic.getNumReductionLoops())
+      continue;
+    int64_t tensor = tensorByName.lookup(resultName(i));
+    BlockArgument old = argumentOf(tensor);
+    bool safe = true;
+    for (Operation *user : old.getUsers())
+      safe &= readersBefore(user, generic);
+    if (safe)
+      destination[root] = where[old].buffer;
+  }
+}
+
+bool Lowering::readersBefore(Operation *user, Operation *writer) {
+  if (user == writer)
+    return true;
+  if (isa<func::ReturnOp>(user))
+    return false;
+  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::PadOp>(user))
+    return llvm::all_of(user->getUsers(), [&](Operation *u) { return readersBefore(u, writer); });
+  return user->isBeforeInBlock(writer);
+}
+
+BlockArgument Lowering::argumentOf(int64_t tensor) {
+  for (BlockArgument a : function.getArguments())
+    if (const Buffer &b = program.buffers[where[a].buffer]; b.space == Buffer::Space::Tensor && b.index == tensor)
+      return a;
+  return {};
+}
+
+Lowering::Ref Lowering::newBuffer(Value v, int64_t elements) {
+  Ref r;
+  if (auto it = destination.find(v); it != destination.end())
+    r.buffer = it->second;
+  else
+    r.buffer = addBuffer(Buffer::Space::Arena, elements * elementBytes(cast<ShapedType>(v.getType()).getElementType()));
+  return where[v] = r;
+}
+
+FailureOr<Lowering::Ref> Lowering::ref(Value v) {
+  if (auto it = where.find(v); it != where.end())
+    return it->second;
+  // A filled tensor that is really read.
+  FloatAttr value;
+  Operation *op = v.getDefiningOp();
+  DenseElementsAttr dense;
+  if (auto fill = dyn_cast_or_null<linalg::FillOp>(op))
+    matchPattern(fill.getInputs()[0], m_Constant(&value));
+  else if (op && matchPattern(op, m_Constant(&dense)) && dense.isSplat() && isa<FloatType>(dense.getElementType()))
+    value = dense.getSplatValue<FloatAttr>();
+  if (!value)
+    return op->emitOpError("has no place in memory"), failure();
+  auto type = cast<ShapedType>(v.getType());
+  Ref r = newBuffer(v);
+  constexpr int64_t grain = 16384;
+  launch(op->getLoc(), "fill", {{r, type.getNumElements(), type.getElementType(), true}}, 0, [&](KernelBuilder &k, ArrayRef<int> a) {
+    int64_t lanes = k.lanes(type.getElementType()), n = type.getNumElements(), whole = n / lanes * lanes;
+    Value wide = k.splat(k.scalar(type.getElementType(), value.getValueAsDouble()), lanes);
+    Value first = k.mul(k.piece, grain), last = k.add(first, grain);
+    k.loop(first, k.min(last, k.constant(whole)), lanes, [&](Value i) { k.store(wide, k.buffer(a[0]), i, lanes); });
+    if (whole < n)
+      k.when(k.less(k.constant(whole), last), [&] { k.store(wide, k.buffer(a[0]), k.constant(whole), n - whole); });
+    k.finish();
+    return (n + grain - 1) / grain;
+  });
+  return r;
+}
+
+void Lowering::launch(Location loc, StringRef family, ArrayRef<Argument> arguments, uint64_t flops, Build build) {
+  Launch l;
+  SmallVector<int> number;
+  SmallVector<KernelArgument> formal;
+  for (const Argument &a : arguments) {
+    int found = -1;
+    for (auto [i, known] : llvm::enumerate(l.arguments))
+      if (known.buffer == a.ref.buffer && known.byteOffset == a.ref.byteOffset && formal[i].element == a.element)
+        found = i;
+    if (found < 0) {
+      found = l.arguments.size();
+      l.arguments.push_back({a.ref.buffer, a.ref.byteOffset, a.elements, elementKindOf(a.element), a.isOutput});
+      formal.push_back({a.element, a.elements});
+    } else {
+      l.arguments[found].isOutput |= a.isOutput;
+      formal[found].elements = l.arguments[found].elements = std::max(l.arguments[found].elements, a.elements);
+    }
+    number.push_back(found);
+    l.bytes += a.elements * elementBytes(a.element);
+  }
+  std::string symbol = (family + "_" + Twine(made.size())).str();
+  KernelBuilder k(kernels, symbol, UnknownLoc::get(kernels.getContext()), formal, target);
+  l.pieces = build(k, number);
+  auto [it, isNew] = made.try_emplace(textOf(k.function), symbol);
+  if (!isNew)
+    k.function.erase();
+  l.kernel = it->second;
+  l.layer = layerOf(loc).str();
+  l.what = (phaseOf(loc) + ":" + family).str();
+  l.flops = flops;
+  int64_t at = program.launches.size();
+  for (const LaunchArgument &a : l.arguments) {
+    Buffer &b = program.buffers[a.buffer];
+    if (b.firstUse < 0)
+      b.firstUse = at;
+    b.lastUse = std::max(b.lastUse, at);
+  }
+  program.launches.push_back(l);
+}
+
+LogicalResult Lowering::finish() {
+  Operation *ret = function.getBody().front().getTerminator();
+  for (auto [i, v] : llvm::enumerate(ret->getOperands())) {
+    auto r = ref(v);
+    if (failed(r))
+      return failure();
+    StringRef kind = role(i);
+    if (kind == "update") {
+      int64_t tensor = tensorByName.lookup(resultName(i));
+      Ref target = where[argumentOf(tensor)];
+      if (target.buffer == r->buffer)
+        continue;
+      auto type = cast<ShapedType>(v.getType());
+      copyRows(ret->getLoc(), *r, type.getNumElements(), 0, target, type.getNumElements(), 0, 1, type.getNumElements(), type.getElementType());
+      continue;
+    }
+    Buffer &b = program.buffers[r->buffer];
+    b.lastUse = forever;
+    if (kind == "logits")
+      program.logitsBuffer = r->buffer;
+    else if (kind == "loss")
+      program.lossBuffer = r->buffer;
+    else if (kind == "gradient")
+      program.gradientBuffers[tensorByName.lookup(resultName(i))] = r->buffer;
+  }
+  for (auto [i, l] : llvm::enumerate(program.launches))
+    for (const LaunchArgument &a : l.arguments)
+      if (a.isOutput && a.buffer == program.lossBuffer)
+        program.lossLaunch = i;
+  return success();
+}
+
+FailureOr<Program> lowerToKernels(Operation *function, ModuleOp kernels, const TargetInfo &target) {
+  return Lowering(cast<func::FuncOp>(function), kernels, target).run();
+}
+
+} // namespace cnnc
