@@ -9,9 +9,18 @@ using namespace mlir;
 
 namespace cnnc {
 
-DenseI64ArrayAttr WindowGeometry::toAttr(MLIRContext *context) const {
-  return DenseI64ArrayAttr::get(context, {N,  H,  W,  C,  O,  OH, OW, KH,    KW, SH, SW,      DH,
-                                          DW, PT, PL, PB, PR, G,  block, UH, UW, countPad});
+static std::array<int64_t, 22> fieldsOf(const WindowGeometry &g) {
+  return {g.N,  g.H,  g.W,  g.C,  g.O,  g.OH, g.OW,    g.KH, g.KW, g.SH, g.SW,
+          g.DH, g.DW, g.PT, g.PL, g.PB, g.PR, g.G, g.block, g.UH, g.UW, g.countPad};
+}
+
+DenseI64ArrayAttr WindowGeometry::toAttr(MLIRContext *context) const { return DenseI64ArrayAttr::get(context, fieldsOf(*this)); }
+
+std::string WindowGeometry::text() const {
+  std::string s;
+  for (int64_t v : fieldsOf(*this))
+    s += std::to_string(v) + ' ';
+  return s;
 }
 
 WindowGeometry WindowGeometry::fromAttr(DenseI64ArrayAttr attr) {

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 
 namespace cnnc {
 
@@ -24,6 +25,8 @@ struct WindowGeometry {
   int64_t PT = 0, PL = 0, PB = 0, PR = 0, G = 1, block = 1, UH = 0, UW = 0, countPad = 1;
 
   mlir::DenseI64ArrayAttr toAttr(mlir::MLIRContext *context) const;
+  /// All numbers, for keys.
+  std::string text() const;
   static WindowGeometry fromAttr(mlir::DenseI64ArrayAttr attr);
 };
 

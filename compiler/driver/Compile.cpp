@@ -62,13 +62,14 @@ public:
       return print(*module);
 
     mlir::OwningOpRef<mlir::ModuleOp> kernels = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+    KernelCache made;
     ModelTables tables;
     tables.isF64 = network.train.precision == Precision::F64;
     tables.description = describe(network, options, *module, processor->cpu);
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &tables.trainStep}, {"predict", &tables.predict}, {"predict_one", &tables.predictOne}};
     for (auto [name, program] : functions) {
-      auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, processor->info);
+      auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, made, processor->info);
       if (failed(lowered))
         return internal(std::string("@") + name + " has no kernels");
       *program = std::move(*lowered);

@@ -72,7 +72,10 @@ struct Transposition {
   };
   std::vector<Loop> loops;
   int64_t rows, columns, sourceRow, targetRow;
+  std::string text() const; ///< all numbers, for keys
 };
+/// Numbers as text, for keys.
+std::string textOf(llvm::ArrayRef<int64_t> numbers);
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, mlir::Type element);
 
 /// The filter [O/block][KH][KW][C/G][block] as [C/block'][KH][KW][O/G][block'], what the input gradient reads.

@@ -18,6 +18,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   auto first = ref(op.getInputs()[0]);
   if (failed(first))
     return failure();
+  std::string key = g.text(); // what a kernel is made from, beside its family and the types of its buffers
   int64_t inputs = g.N * g.H * g.W * g.C, outputs = g.N * g.OH * g.OW * g.O, filter = g.O * g.KH * g.KW * (g.C / g.G);
   // The second operand of pools is a window or a constant: it has no place and needs none.
   bool pool = family == "maxpool" || family == "avgpool" || family == "avgpool_grad";
@@ -26,16 +27,16 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     return failure();
 
   if (family == "conv") {
-    gather(loc, family, GatherConv::forward(g), *first, inputs, *second, filter, newBuffer(result), outputs, element);
+    gather(loc, family, key, GatherConv::forward(g), *first, inputs, *second, filter, newBuffer(result), outputs, element);
   } else if (family == "conv_input_grad") { // dy, w
     int64_t block = filterBlock(g.C / g.G);
     Ref packed = scratch(filter, element);
     transpose(loc, filterTransposition(g, block), *second, packed, filter, element);
     Ref dx = newBuffer(result, inputs);
     where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    gather(loc, family, GatherConv::inputGrad(g, block), *first, outputs, packed, filter, dx, inputs, element);
+    gather(loc, family, key, GatherConv::inputGrad(g, block), *first, outputs, packed, filter, dx, inputs, element);
   } else if (family == "conv_filter_grad") { // x, dy
-    filterGrad(loc, family, FilterGrad::of(g), *first, inputs, *second, outputs, newBuffer(result), element);
+    filterGrad(loc, family, key, FilterGrad::of(g), *first, inputs, *second, outputs, newBuffer(result), element);
   } else if (family == "dense") { // x, w
     dense(loc, g, *first, *second, newBuffer(result), element);
   } else if (family == "dense_input_grad") { // w (O,I), dy (N,O): the lanes run along i, the taps along o
@@ -43,36 +44,36 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     c.N = g.N, c.outChannels = g.C, c.inChannels = g.O;
     c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
     c.block = filterBlock(g.C), c.wBlock = c.block, c.wChannel = g.C;
-    gather(loc, family, c, *second, g.N * g.O, *first, g.O * g.C, newBuffer(result), g.N * g.C, element);
+    gather(loc, family, key, c, *second, g.N * g.O, *first, g.O * g.C, newBuffer(result), g.N * g.C, element);
   } else if (family == "dense_filter_grad") { // x (N,I), dy (N,O): dy is broadcast, the lanes run along i
     FilterGrad f;
     f.N = g.N, f.xChannels = g.O, f.yChannels = g.C;
     f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
-    filterGrad(loc, family, f, *second, g.N * g.O, *first, g.N * g.C, newBuffer(result), element);
+    filterGrad(loc, family, key, f, *second, g.N * g.O, *first, g.N * g.C, newBuffer(result), element);
   } else if (family == "maxpool") {
     Type index = cast<ShapedType>(op->getResult(1).getType()).getElementType();
     Ref y = newBuffer(result), indices = newBuffer(op->getResult(1));
-    launch(loc, family, {{*first, inputs, element, false}, {y, outputs, element, true}, {indices, outputs, index, true}}, 0,
+    launch(loc, family, key, {{*first, inputs, element, false}, {y, outputs, element, true}, {indices, outputs, index, true}}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPool(k, g, element, index); });
   } else if (family == "maxpool_grad") { // dy, indices
     Type index = cast<ShapedType>(op.getInputs()[1].getType()).getElementType();
     Ref dx = newBuffer(result, inputs);
     where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    launch(loc, family, {{*first, outputs, element, false}, {*second, outputs, index, false}, {dx, inputs, element, true}}, 0,
+    launch(loc, family, key, {{*first, outputs, element, false}, {*second, outputs, index, false}, {dx, inputs, element, true}}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPoolGrad(k, g, element, index); });
   } else if (family == "avgpool") {
-    launch(loc, family, {{*first, inputs, element, false}, {newBuffer(result), outputs, element, true}}, 0,
+    launch(loc, family, key, {{*first, inputs, element, false}, {newBuffer(result), outputs, element, true}}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPool(k, g, element); });
   } else if (family == "avgpool_grad") {
     Ref dx = newBuffer(result, inputs);
     where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    launch(loc, family, {{*first, outputs, element, false}, {dx, inputs, element, true}}, 0,
+    launch(loc, family, key, {{*first, outputs, element, false}, {dx, inputs, element, true}}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPoolGrad(k, g, element); });
   } else if (family == "depthwise" || family == "depthwise_input_grad") {
     bool forward = family == "depthwise";
     Ref y = newBuffer(result, forward ? outputs : inputs);
     where[result].cropped = !forward && (g.PT || g.PL || g.PB || g.PR);
-    launch(loc, family,
+    launch(loc, family, key,
            {{*first, forward ? inputs : outputs, element, false}, {*second, filter, element, false}, {y, forward ? outputs : inputs, element, true}},
            2 * outputs * g.KH * g.KW, [&](KernelBuilder &k, ArrayRef<int>) {
              return forward ? buildDepthwise(k, g, element) : buildDepthwiseInputGrad(k, g, element);
@@ -81,7 +82,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     FilterGrad f = FilterGrad::of(g);
     int64_t parts = filterGradParts(f, elementBytes(element));
     summedParts(loc, family, parts, filter, newBuffer(result), element, [&](Ref out) {
-      launch(loc, family, {{*first, inputs, element, false}, {*second, outputs, element, false}, {out, parts * filter, element, true}},
+      launch(loc, family, key, {{*first, inputs, element, false}, {*second, outputs, element, false}, {out, parts * filter, element, true}},
              2 * outputs * g.KH * g.KW, [&](KernelBuilder &k, ArrayRef<int>) { return buildDepthwiseFilterGrad(k, g, parts, element); });
     });
   } else {
@@ -90,16 +91,16 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   return success();
 }
 
-void Lowering::gather(Location loc, StringRef family, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
+void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
               int64_t yElements, Type element) {
-  launch(loc, family, {{x, xElements, element, false}, {w, wElements, element, false}, {y, yElements, element, true}}, c.flops(),
+  launch(loc, family, key, {{x, xElements, element, false}, {w, wElements, element, false}, {y, yElements, element, true}}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, element); });
 }
 
 void Lowering::dense(Location loc, const WindowGeometry &g, Ref x, Ref w, Ref y, Type element) {
   uint64_t flops = 2ull * g.N * g.C * g.O;
   if (g.N < packedDenseRows) {
-    launch(loc, "dense", {{x, g.N * g.C, element, false}, {w, g.O * g.C, element, false}, {y, g.N * g.O, element, true}}, flops,
+    launch(loc, "dense", g.text(), {{x, g.N * g.C, element, false}, {w, g.O * g.C, element, false}, {y, g.N * g.O, element, true}}, flops,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, element); });
     return;
   }
@@ -113,7 +114,7 @@ void Lowering::dense(Location loc, const WindowGeometry &g, Ref x, Ref w, Ref y,
   c.N = g.N, c.outChannels = g.O, c.inChannels = g.C;
   c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
   c.block = block, c.wBlock = block * g.C, c.wChannel = block;
-  gather(loc, "dense", c, x, g.N * g.C, packed, g.O * g.C, y, g.N * g.O, element);
+  gather(loc, "dense", g.text(), c, x, g.N * g.C, packed, g.O * g.C, y, g.N * g.O, element);
 }
 
 void Lowering::summedParts(Location loc, StringRef family, int64_t parts, int64_t size, Ref out, Type element, llvm::function_ref<void(Ref)> partial) {
@@ -124,10 +125,10 @@ void Lowering::summedParts(Location loc, StringRef family, int64_t parts, int64_
   combine(loc, sums, element, out, element, parts, size, /*isMax=*/false);
 }
 
-void Lowering::filterGrad(Location loc, StringRef family, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element) {
+void Lowering::filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element) {
   f.parts = filterGradParts(f, elementBytes(element));
   summedParts(loc, family, f.parts, f.size(), dw, element, [&](Ref out) {
-    launch(loc, family, {{x, xElements, element, false}, {dy, yElements, element, false}, {out, f.parts * f.size(), element, true}},
+    launch(loc, family, key, {{x, xElements, element, false}, {dy, yElements, element, false}, {out, f.parts * f.size(), element, true}},
            f.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
              buildFilterGrad(k, f, element);
              return f.pieces();
@@ -136,7 +137,7 @@ void Lowering::filterGrad(Location loc, StringRef family, FilterGrad f, Ref x, i
 }
 
 void Lowering::transpose(Location loc, const Transposition &t, Ref from, Ref to, int64_t elements, Type element) {
-  launch(loc, "transpose", {{from, elements, element, false}, {to, elements, element, true}}, 0,
+  launch(loc, "transpose", t.text(), {{from, elements, element, false}, {to, elements, element, true}}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildTransposition(k, t, element); });
 }
 

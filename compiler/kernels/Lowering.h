@@ -22,10 +22,9 @@ inline int64_t elementBytes(Type t) { return t.getIntOrFloatBitWidth() / 8; }
 
 class Lowering {
 public:
-  Lowering(func::FuncOp function, ModuleOp kernels, const TargetInfo &target) : function(function), kernels(kernels), target(target) {
+  Lowering(func::FuncOp function, ModuleOp kernels, KernelCache &made, const TargetInfo &target)
+      : function(function), kernels(kernels), made(made), target(target) {
     program.name = function.getName().str();
-    for (auto kernel : kernels.getOps<func::FuncOp>())
-      made[textOf(kernel)] = kernel.getName().str();
   }
 
   FailureOr<Program> run() {
@@ -50,12 +49,12 @@ private:
 
   func::FuncOp function;
   ModuleOp kernels;
+  KernelCache &made;
   const TargetInfo &target;
   Program program;
   DenseMap<Value, Ref> where;
   DenseMap<Value, int64_t> destination; ///< values that are written straight into a tensor of the model
   llvm::StringMap<int64_t> tensorByName;
-  llvm::StringMap<std::string> made; ///< text of a kernel -> its symbol
 
   // ---- buffers ----
 
@@ -119,18 +118,10 @@ private:
   };
   using Build = llvm::function_ref<int64_t(KernelBuilder &, ArrayRef<int>)>;
 
-  static std::string textOf(func::FuncOp f) {
-    std::string name = f.getName().str(), text;
-    f.setName("kernel");
-    llvm::raw_string_ostream os(text);
-    f.print(os);
-    f.setName(name);
-    return os.str();
-  }
-
-  /// Builds the kernel, or finds an equal one, and launches it. `build` gets each argument's buffer number: arguments in the same place
+  /// Builds the kernel, or finds an equal one, and launches it. `key` tells kernels of a family apart: it and the buffers determine what
+  /// `build` makes. `build` gets each argument's buffer number: arguments in the same place
   /// share one, so that no two buffers of a kernel overlap.
-  void launch(Location loc, StringRef family, ArrayRef<Argument> arguments, uint64_t flops, Build build);
+  void launch(Location loc, StringRef family, StringRef key, ArrayRef<Argument> arguments, uint64_t flops, Build build);
 
   // ---- operations ----
 
@@ -158,7 +149,7 @@ private:
 
   LogicalResult lowerFamily(linalg::GenericOp op, StringRef family);
 
-  void gather(Location loc, StringRef family, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
+  void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
               int64_t yElements, Type element);
 
   /// y = x w^T. Many rows: the weights are packed, and the layer is a convolution of 1x1 maps. Few: dot products.
@@ -168,7 +159,7 @@ private:
   void summedParts(Location loc, StringRef family, int64_t parts, int64_t size, Ref out, Type element, llvm::function_ref<void(Ref)> partial);
   void combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax);
 
-  void filterGrad(Location loc, StringRef family, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element);
+  void filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element);
 
   LogicalResult lowerNest(linalg::GenericOp op);
 

@@ -31,6 +31,7 @@ struct NestPlan {
   bool wide = false;
   bool hasPartials() const { return (mode == Mode::ToChannels || mode == Mode::ToScalar) && pieces > 1; }
   int64_t resultElements() const;
+  std::string text() const; ///< everything that the kernel is made from, for keys
 };
 
 mlir::FailureOr<NestPlan> planNest(mlir::linalg::GenericOp op, int64_t lanes);

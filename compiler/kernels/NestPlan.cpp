@@ -24,6 +24,34 @@ FailureOr<SmallVector<unsigned>> dimensionsOf(AffineMap map) {
 
 } // namespace
 
+std::string NestPlan::text() const {
+  std::string s;
+  llvm::raw_string_ostream os(s);
+  os << int(mode) << ' ' << N << ' ' << R << ' ' << C << ' ' << width << ' ' << perPiece << ' ' << wide;
+  for (const Strides &o : operands)
+    os << ' ' << o.n << ',' << o.r << ',' << o.c;
+  // The body: every operation with the numbers of its operands; constants from outside by value.
+  linalg::GenericOp generic = op;
+  Block &body = generic.getRegion().front();
+  DenseMap<Value, unsigned> number;
+  for (BlockArgument a : body.getArguments())
+    number[a] = number.size();
+  for (Operation &o : body) {
+    os << ';' << o.getName() << o.getAttrDictionary();
+    for (Value v : o.getOperands()) {
+      if (auto it = number.find(v); it != number.end())
+        os << ' ' << it->second;
+      else
+        os << ' ' << v.getDefiningOp()->getAttrDictionary();
+    }
+    for (Value r : o.getResults()) {
+      os << ':' << r.getType();
+      number[r] = number.size();
+    }
+  }
+  return os.str();
+}
+
 FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes) {
   using Mode = NestPlan::Mode;
   using Cut = NestPlan::Cut;

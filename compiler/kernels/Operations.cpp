@@ -27,7 +27,7 @@ LogicalResult Lowering::lower(Operation &op) {
 
 void Lowering::copyRows(Location loc, Ref from, int64_t fromStride, int64_t fromOffset, Ref to, int64_t toStride, int64_t toOffset, int64_t rows,
                 int64_t width, Type element) {
-  launch(loc, "copy", {{from, rows * fromStride, element, false}, {to, rows * toStride, element, true}}, 0,
+  launch(loc, "copy", textOf({fromStride, fromOffset, toStride, toOffset, rows, width}), {{from, rows * fromStride, element, false}, {to, rows * toStride, element, true}}, 0,
          [&](KernelBuilder &k, ArrayRef<int> a) {
            constexpr int64_t grain = 16384;
            int64_t lanes = k.lanes(element), whole = width / lanes * lanes, perPiece = std::max<int64_t>(1, grain / width);
@@ -115,7 +115,7 @@ LogicalResult Lowering::lowerTranspose(linalg::TransposeOp op) {
 }
 
 void Lowering::combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax) {
-  launch(loc, "combine", {{partial, parts * size, partialType, false}, {out, size, element, true}}, 0, [&](KernelBuilder &k, ArrayRef<int>) {
+  launch(loc, "combine", textOf({isMax, parts, size}), {{partial, parts * size, partialType, false}, {out, size, element, true}}, 0, [&](KernelBuilder &k, ArrayRef<int>) {
     buildCombine(k, isMax, parts, size, partialType, element);
     return combinePieces(size);
   });
@@ -149,7 +149,7 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
     }
   }
   bool map = plan->mode == NestPlan::Mode::Map;
-  launch(op.getLoc(), map ? "map" : "sum", arguments, 0, [&](KernelBuilder &k, ArrayRef<int> numbers) {
+  launch(op.getLoc(), map ? "map" : "sum", plan->text(), arguments, 0, [&](KernelBuilder &k, ArrayRef<int> numbers) {
     buildNest(k, *plan, numbers);
     return plan->pieces;
   });

@@ -5,6 +5,7 @@
 #include "compiler/target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
 
 #include <cstdint>
 #include <string>
@@ -57,9 +58,16 @@ struct Program {
   std::vector<int64_t> gradientBuffers; ///< one a tensor; -1: none
 };
 
+/// The kernels that have been made, by what determines them: equal work is compiled once, in one program or across several.
+struct MadeKernel {
+  std::string symbol;
+  int64_t pieces = 1;
+};
+using KernelCache = llvm::StringMap<MadeKernel>;
+
 /// Lowers one function of linalg on tensors to kernel functions (func, scf, vector, memref), appended to `kernels`, and its launches.
 /// Returns failure after having emitted an error for an operation that has no kernel.
-mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleOp kernels, const TargetInfo &target);
+mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleOp kernels, KernelCache &made, const TargetInfo &target);
 
 /// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
 void planMemory(Program &program);

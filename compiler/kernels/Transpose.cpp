@@ -6,6 +6,20 @@ using namespace mlir;
 
 namespace cnnc {
 
+std::string textOf(ArrayRef<int64_t> numbers) {
+  std::string s;
+  for (int64_t n : numbers)
+    s += std::to_string(n) + ' ';
+  return s;
+}
+
+std::string Transposition::text() const {
+  std::string s = textOf({rows, columns, sourceRow, targetRow});
+  for (const Loop &l : loops)
+    s += textOf({l.extent, l.source, l.target});
+  return s;
+}
+
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
   int64_t lanes = k.lanes(element);
   Value source = k.buffer(0), target = k.buffer(1);

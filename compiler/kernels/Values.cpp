@@ -130,7 +130,7 @@ FailureOr<Lowering::Ref> Lowering::ref(Value v) {
   auto type = cast<ShapedType>(v.getType());
   Ref r = newBuffer(v);
   constexpr int64_t grain = 16384;
-  launch(op->getLoc(), "fill", {{r, type.getNumElements(), type.getElementType(), true}}, 0, [&](KernelBuilder &k, ArrayRef<int> a) {
+  launch(op->getLoc(), "fill", std::to_string(value.getValueAsDouble()), {{r, type.getNumElements(), type.getElementType(), true}}, 0, [&](KernelBuilder &k, ArrayRef<int> a) {
     int64_t lanes = k.lanes(type.getElementType()), n = type.getNumElements(), whole = n / lanes * lanes;
     Value wide = k.splat(k.scalar(type.getElementType(), value.getValueAsDouble()), lanes);
     Value first = k.mul(k.piece, grain), last = k.add(first, grain);
@@ -143,7 +143,7 @@ FailureOr<Lowering::Ref> Lowering::ref(Value v) {
   return r;
 }
 
-void Lowering::launch(Location loc, StringRef family, ArrayRef<Argument> arguments, uint64_t flops, Build build) {
+void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Argument> arguments, uint64_t flops, Build build) {
   Launch l;
   SmallVector<int> number;
   SmallVector<KernelArgument> formal;
@@ -163,13 +163,20 @@ void Lowering::launch(Location loc, StringRef family, ArrayRef<Argument> argumen
     number.push_back(found);
     l.bytes += a.elements * elementBytes(a.element);
   }
-  std::string symbol = (family + "_" + Twine(made.size())).str();
-  KernelBuilder k(kernels, symbol, UnknownLoc::get(kernels.getContext()), formal, target);
-  l.pieces = build(k, number);
-  auto [it, isNew] = made.try_emplace(textOf(k.function), symbol);
-  if (!isNew)
-    k.function.erase();
-  l.kernel = it->second;
+  std::string text = (family + "|" + key).str();
+  llvm::raw_string_ostream os(text);
+  for (const KernelArgument &f : formal)
+    os << '|' << f.element << 'x' << f.elements;
+  for (int n : number)
+    os << ',' << n;
+  auto [it, isNew] = made.try_emplace(text);
+  if (isNew) {
+    it->second.symbol = (family + "_" + Twine(made.size() - 1)).str();
+    KernelBuilder k(kernels, it->second.symbol, UnknownLoc::get(kernels.getContext()), formal, target);
+    it->second.pieces = build(k, number);
+  }
+  l.kernel = it->second.symbol;
+  l.pieces = it->second.pieces;
   l.layer = layerOf(loc).str();
   l.what = (phaseOf(loc) + ":" + family).str();
   l.flops = flops;
@@ -215,8 +222,8 @@ LogicalResult Lowering::finish() {
   return success();
 }
 
-FailureOr<Program> lowerToKernels(Operation *function, ModuleOp kernels, const TargetInfo &target) {
-  return Lowering(cast<func::FuncOp>(function), kernels, target).run();
+FailureOr<Program> lowerToKernels(Operation *function, ModuleOp kernels, KernelCache &made, const TargetInfo &target) {
+  return Lowering(cast<func::FuncOp>(function), kernels, made, target).run();
 }
 
 } // namespace cnnc

@@ -5,6 +5,9 @@
 #include "compiler/pipeline/Pipeline.h"
 #include "compiler/transforms/Passes.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -21,6 +24,38 @@ struct FuseElementwisePass : PassWrapper<FuseElementwisePass, OperationPass<func
   void runOnOperation() override {
     if (!getOperation().isDeclaration())
       fuseElementwise(getOperation());
+  }
+};
+
+/// The last step before LLVM as a pass, for tests: --emit=loops does the same.
+struct LowerToKernelsPass : PassWrapper<LowerToKernelsPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerToKernelsPass)
+  StringRef getArgument() const override { return "cnn-lower-to-kernels"; }
+  StringRef getDescription() const override {
+    return "Turns functions of linalg into kernels for AVX-512; the launches are listed in the module's attribute cnn.<function>";
+  }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<scf::SCFDialect, memref::MemRefDialect, vector::VectorDialect>();
+  }
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    TargetInfo target;
+    KernelCache made;
+    SmallVector<func::FuncOp> functions;
+    for (auto f : module.getOps<func::FuncOp>())
+      if (f.getNumArguments() && f.getArgAttr(0, "cnn.role"))
+        functions.push_back(f);
+    for (func::FuncOp f : functions) {
+      auto program = lowerToKernels(f, module, made, target);
+      if (failed(program))
+        return signalPassFailure();
+      SmallVector<Attribute> launches;
+      for (const Launch &l : program->launches)
+        launches.push_back(StringAttr::get(&getContext(), l.layer + " " + l.what + " " + l.kernel + " x" + std::to_string(l.pieces)));
+      module->setAttr("cnn." + program->name, ArrayAttr::get(&getContext(), launches));
+      module->setAttr("cnn." + program->name + "_bytes", IntegerAttr::get(IntegerType::get(&getContext(), 64), program->arenaBytes));
+      f.erase();
+    }
   }
 };
 
@@ -48,6 +83,9 @@ LogicalResult runToLinalg(ModuleOp module, const PipelineOptions &options) {
   return pm.run(module);
 }
 
-void registerPipelinePasses() { PassRegistration<FuseElementwisePass>(); }
+void registerPipelinePasses() {
+  PassRegistration<FuseElementwisePass>();
+  PassRegistration<LowerToKernelsPass>();
+}
 
 } // namespace cnnc
