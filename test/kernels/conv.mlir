@@ -3,7 +3,7 @@
 
 // CHECK: cnn.predict = ["{{.*}}forward:conv conv_0 x{{[0-9]+}}"]
 // CHECK-LABEL: func.func private @conv_0
-// CHECK-SAME: memref<8192xf32>, %{{.*}}: memref<9216xf32>, %{{.*}}: memref<16384xf32>
+// CHECK-SAME: memref<8192xf32>, %{{.*}}: memref<9216xf32>, %{{.*}}: memref<32768xf32>
 // CHECK-NOT: memref.alloc
 // Rows of taps outside, channels inside, both carrying the accumulators.
 // CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<16xf32>
