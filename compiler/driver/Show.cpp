@@ -75,10 +75,13 @@ std::string programsJson(const Train &train) {
       text += (text.empty() ? "" : ",") + jsonString(assign.name + " = " + scalarText(assign.value));
     return "[" + text + "]";
   };
-  std::string states;
-  for (const auto &state : train.optimizer.states)
+  std::string states, initial;
+  for (const auto &state : train.optimizer.states) {
     states += (states.empty() ? "" : ",") + jsonString(state.name);
-  return "\"optimizer\":{\"name\":" + jsonString(train.optimizer.name) + ",\"states\":[" + states + "],\"body\":" + assigns(train.optimizer.body) +
+    initial += (initial.empty() ? "" : ",") + jsonString(state.name) + ":" + scalarText(scalarNumber(state.init));
+  }
+  return "\"optimizer\":{\"name\":" + jsonString(train.optimizer.name) + ",\"lr\":" + scalarText(scalarNumber(train.optimizer.lr)) + ",\"states\":[" + states +
+         "],\"initial\":{" + initial + "},\"body\":" + assigns(train.optimizer.body) +
          ",\"body_no_decay\":" + assigns(train.optimizer.bodyNoDecay) + "},\"schedule\":{\"name\":" + jsonString(train.schedule.name) +
          ",\"factor\":" + jsonString(scalarText(train.schedule.factor)) + "}";
 }

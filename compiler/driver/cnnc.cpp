@@ -40,7 +40,7 @@ void addInput(CLI::App &app, CommandLine &c, bool required) {
   app.add_option("--precision", c.precision, "f32, f64 or bf16, in place of the file's")->check(CLI::IsMember({"f32", "f64", "bf16"}));
   app.add_option("--network", c.network, "which network of the file");
   app.add_option("--message-format", c.format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app.add_option("-W", c.warnings, "-Werror: warnings are errors; -Wnone: no warnings")->allow_extra_args(false)->expected(1)->check(CLI::IsMember({"error", "none", "all"}));
+  app.add_option("-W", c.warnings, "-Werror: warnings are errors; -Wnone: no warnings; -Wno-NAME, -Werror=NAME: one of them")->allow_extra_args(false)->expected(1);
 }
 
 /// Prints what there is to say and turns it into the exit status.
@@ -87,10 +87,13 @@ FrontendOptions frontendOptions(const CommandLine &c, DiagnosticEngine &diagnost
 
 int run(const CommandLine &c, const std::string &command) {
   DiagnosticEngine diagnostics;
-  for (const std::string &warning : c.warnings) {
-    diagnostics.warningsAreErrors |= warning == "error";
-    diagnostics.warningsEnabled &= warning != "none";
-  }
+  for (const std::string &warning : c.warnings)
+    if (!diagnostics.setWarning(warning)) {
+      std::string all;
+      for (const std::string &name : warningNames())
+        all += (all.empty() ? "" : ", ") + name;
+      diagnostics.report(Diag::CommandLine, {}, {"-W " + warning + ": there is no such warning"}).help("there are " + all);
+    }
   FrontendOptions frontend = frontendOptions(c, diagnostics);
   if (diagnostics.hasErrors())
     return finish(c, diagnostics, 2);

@@ -24,9 +24,7 @@ BoundArguments bindArguments(const std::string &callee, const Span &at, const st
       name = argument.keyword->text;
       if (std::find(names.begin(), names.end(), name) == names.end()) {
         auto &d = diagnostics.report(Diag::UnknownArgument, span, {callee, name});
-        std::string help = didYouMean(name, names);
-        if (!help.empty())
-          d.help(help);
+        d.suggest(span, name, names);
         std::string all;
         for (const std::string &n : names)
           all += (all.empty() ? "" : ", ") + n;
@@ -74,6 +72,20 @@ BoundArguments bindArguments(const std::string &callee, const Span &at, const st
 const Value *CallArguments::find(const std::string &name) const {
   auto it = values.find(name);
   return it == values.end() ? nullptr : &it->second;
+}
+
+void CallArguments::fix(Diagnostic &d, const std::string &name, const std::string &value, const std::string &help) const {
+  if (const Value *given = find(name)) {
+    d.fix(given->span, value, help);
+    return;
+  }
+  Span end = at; // the call with its arguments; where it goes on in the next line its `)` is not here
+  std::string line = at.file ? lineText(*at.file, at.line) : "";
+  size_t last = at.column + at.length - 2;
+  bool whole = last < line.size() && line[last] == ')';
+  end.column += at.length - 1;
+  end.length = 0;
+  d.fix(whole ? end : Span(), (whole && line[last - 1] == '(' ? "" : ", ") + name + "=" + value, help);
 }
 
 Span CallArguments::spanOf(const std::string &name) const {
@@ -173,9 +185,7 @@ Init CallArguments::init(const std::string &name, Init otherwise) {
   if (std::find(names.begin(), names.end(), value->text) == names.end()) {
     bad = true;
     auto &d = diagnostics.report(Diag::UnknownChoice, value->span, {"init", value->text});
-    std::string help = didYouMean(value->text, names);
-    if (!help.empty())
-      d.help(help);
+    d.suggest(value->span, value->text, names);
     return otherwise;
   }
   Init init{value->text, {}};

@@ -34,6 +34,8 @@ public:
   bool boolean(const std::string &name, bool otherwise);
   double real(const std::string &name, double otherwise, double least, double most, const char *range);
   Init init(const std::string &name, Init otherwise);
+  /// A help that gives the argument `name` another value, or adds it.
+  void fix(Diagnostic &d, const std::string &name, const std::string &value, const std::string &help) const;
   /// Any complaint about one argument.
   void wrong(const std::string &name, const std::string &expected);
 

@@ -6,6 +6,7 @@
 #include "compiler/frontend/Frontend.h"
 #include "compiler/frontend/Load.h"
 #include "compiler/frontend/Parse.h"
+#include "compiler/frontend/Warnings.h"
 #include "compiler/support/Spelling.h"
 
 #include <algorithm>
@@ -113,6 +114,8 @@ std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, c
       network.train.batch = *options.batch;
     if (options.precision)
       network.train.precision = *options.precision;
+    if (!diagnostics.hasErrors())
+      warnAbout(network, diagnostics);
     networks.push_back(std::move(network));
   }
   if (!networks.empty())

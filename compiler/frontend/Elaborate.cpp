@@ -166,9 +166,7 @@ Current Elaboration::residual(const ast::Step &s, Current in, Environment &envir
 Current Elaboration::branch(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
   if (s.name.text != "concat" && s.name.text != "add") {
     auto &d = diagnostics.report(Diag::BranchForm, s.name.span, {"a branch joins its ways by `concat` or `add`, not by `" + s.name.text + "`"});
-    std::string help = didYouMean(s.name.text, {"concat", "add"});
-    if (!help.empty())
-      d.help(help);
+    d.suggest(s.name.span, s.name.text, {"concat", "add"});
     in.bad = true;
   }
   if (s.bodies.empty()) {
@@ -270,9 +268,7 @@ Current Elaboration::unknownLayer(const ast::Step &s, const std::string &name, E
   for (auto &[program, unused] : definitions.activations)
     known.push_back(program);
   auto &d = diagnostics.report(Diag::UnknownLayer, s.name.span, {name});
-  std::string help = didYouMean(name, known);
-  if (!help.empty())
-    d.help(help);
+  d.suggest(name == s.name.text ? s.name.span : Span(), name, known);
   for (const ast::Argument &argument : s.arguments)
     evaluate(*argument.value, environment, in);
   return poisoned(in);

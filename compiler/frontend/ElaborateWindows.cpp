@@ -112,8 +112,8 @@ std::optional<Pads> Elaboration::pads(CallArguments &a, const Window &w, const M
     }
     a.bad = true;
     auto &d = diagnostics.report(Diag::UnknownChoice, value->span, {"padding", value->text});
-    std::string help = didYouMean(value->text, {"same", "narrow", "valid", "wide", "full"});
-    d.help(help.empty() ? "pad is a number, a size, a list [top, left, bottom, right], or same, narrow, wide" : help);
+    if (!d.suggest(value->span, value->text, {"same", "narrow", "valid", "wide", "full"}))
+      d.help("pad is a number, a size, a list [top, left, bottom, right], or same, narrow, wide");
     return std::nullopt;
   }
   default:
@@ -142,7 +142,7 @@ void Elaboration::kernelTooLarge(const ast::Step &s, CallArguments &a, const Win
     bool keeps = w.stride.h == 1 && w.stride.w == 1;
     int64_t sh = (m.height - 1) / w.stride.h + 1, sw = (m.width - 1) / w.stride.w + 1;
     std::string same = w.isPool ? "" : "; pad=same " + std::string(keeps ? "keeps " : "gives ") + sides(sh, sw);
-    d.help("pad=" + text(p) + " makes the output " + shapeText({channels, *oh, *ow, false}) + same);
+    a.fix(d, "pad", text(p), "pad=" + text(p) + " makes the output " + shapeText({channels, *oh, *ow, false}) + same);
   } else if (w.isPool) {
     d.help("a kernel of " + sides(m.height, m.width) + " covers the whole map, as global_" + s.name.text + " does");
   }
@@ -179,12 +179,13 @@ void Elaboration::warnUnread(const ast::Step &s, CallArguments &a, const Window 
   p.right += missing(in.width, w.kernel.w, w.stride.w, p.left, p.right, w.dilation.w);
   bool allowed = !w.isPool || (p.bottom < w.kernel.h && p.right < w.kernel.w);
   bool even = (p.top + p.bottom) % 2 == 0 && (p.left + p.right) % 2 == 0 && p.top + p.bottom == p.left + p.right;
+  std::string list = "[" + text(p.top) + ", " + text(p.left) + ", " + text(p.bottom) + ", " + text(p.right) + "]";
   if (allowed && even)
-    d.help("pad=" + text((p.top + p.bottom) / 2) + " is exact");
+    a.fix(d, "pad", text((p.top + p.bottom) / 2), "pad=" + text((p.top + p.bottom) / 2) + " is exact");
   else if (allowed)
-    d.help("pad=[" + text(p.top) + ", " + text(p.left) + ", " + text(p.bottom) + ", " + text(p.right) + "] (top, left, bottom, right) is exact");
+    a.fix(d, "pad", list, "pad=" + list + " (top, left, bottom, right) is exact");
   if (w.isPool)
-    d.help("ceil=true adds a last window that is cut off at the edge");
+    a.fix(d, "ceil", "true", "ceil=true adds a last window that is cut off at the edge");
 }
 
 std::optional<MapShape> Elaboration::slide(const ast::Step &s, CallArguments &a, const Window &w, const Current &in, int64_t channels) {
@@ -242,7 +243,7 @@ Current Elaboration::convolution(const ast::Step &s, const std::string &kind, Ca
     std::string what = C % groups ? text(C) + " input channels" : text(filters) + " filters";
     auto &d = diagnostics.report(Diag::Groups, s.span).label(a.spanOf("groups"), text(groups) + " does not divide " + what);
     int64_t g = std::gcd(std::gcd(C, filters), groups);
-    d.help("groups=" + text(g) + " divides both " + text(C) + " channels and " + text(filters) + " filters");
+    a.fix(d, "groups", text(g), "groups=" + text(g) + " divides both " + text(C) + " channels and " + text(filters) + " filters");
     return poisoned(in);
   }
   auto pad = pads(a, w, in.shape);
@@ -259,17 +260,17 @@ Current Elaboration::convolution(const ast::Step &s, const std::string &kind, Ca
   conv.dilation = w.dilation;
   conv.pad = w.pad;
   conv.groups = groups;
-  auto area = shape::product(w.kernel.h, w.kernel.w);
-  auto perOutput = area ? shape::product(C / groups, *area) : std::nullopt, fanOut = area ? shape::product(filters, *area) : std::nullopt;
+  auto perOutput = shape::product(C / groups, w.kernel.h, w.kernel.w), reached = shape::product(filters, w.kernel.h, w.kernel.w);
   auto positions = shape::product(filters, out->height, out->width);
   auto macs = perOutput && positions ? shape::product(*positions, *perOutput) : std::nullopt;
-  if (!perOutput || !fanOut || !macs) {
+  int64_t fanIn = perOutput.value_or(0), fanOut = reached.value_or(0);
+  if (!fanIn || !fanOut || !macs) {
     diagnostics.report(Diag::LayerLimit, s.span, {"`" + name + "` alone has more than 2^63 multiplications"});
     return poisoned(in);
   }
-  conv.weight = tensor(s, name + ".weight", Tensor::Kind::Weight, {filters, C / groups, w.kernel.h, w.kernel.w}, init, *perOutput, *fanOut);
+  conv.weight = tensor(s, name + ".weight", Tensor::Kind::Weight, {filters, C / groups, w.kernel.h, w.kernel.w}, init, fanIn, fanOut);
   if (bias)
-    conv.bias = tensor(s, name + ".bias", Tensor::Kind::Bias, {filters}, Init{"zeros", {}}, *perOutput, *fanOut);
+    conv.bias = tensor(s, name + ".bias", Tensor::Kind::Bias, {filters}, Init{"zeros", {}}, fanIn, fanOut);
   return push(s, name, kind, conv, {in.layer}, *out, *macs, windowFormula(w, in.shape, *out));
 }
 

@@ -35,6 +35,12 @@ private:
   // EntriesTrain.cpp
   bool arguments(const ast::Expr &e, const ast::Program &program, std::map<std::string, Value> &values);
   void optimizer(const ast::Entry *entry, Train &train);
+  /// A linear rise over `epochs` before another schedule, which then begins at its own 0.
+  struct WarmUp {
+    ast::ExprPtr then;
+    double epochs = 0, start = 0;
+  };
+  std::optional<WarmUp> warmup(const ast::Expr &e);
   void schedule(const ast::Entry *entry, Train &train);
   void loss(const ast::Entry &entry, Train &train);
   void clip(const ast::Entry &entry, Train &train);

@@ -27,11 +27,10 @@ Entries::Table Entries::entriesOf(const ast::Section &section, const std::string
     const std::string &name = entry.name.text;
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       auto &d = diagnostics.report(Diag::UnknownEntry, entry.name.span, {what, name});
-      std::string help = didYouMean(name, known), all;
+      std::string all;
       for (const std::string &k : known)
         all += (all.empty() ? "" : ", ") + k;
-      if (!help.empty())
-        d.help(help);
+      d.suggest(entry.name.span, name, known);
       d.note("it takes " + all);
       continue;
     }
@@ -92,9 +91,7 @@ std::string Entries::choose(const ast::Expr &e, const std::string &what, const s
   Span span = e.span;
   span.length = std::min<uint32_t>(span.length, uint32_t(e.text.size()));
   auto &d = diagnostics.report(Diag::UnknownChoice, span, {what, e.text});
-  std::string help = didYouMean(e.text, known);
-  if (!help.empty())
-    d.help(help);
+  d.suggest(span, e.text, known);
   d.note("there are " + all);
   return "";
 }
@@ -239,9 +236,7 @@ void Entries::augment(const ast::Entry &entry, Data &data) {
     auto spec = std::find_if(std::begin(augmentations), std::end(augmentations), [&](auto &a) { return s.name.text == a.name; });
     if (s.kind != ast::Step::Kind::Layer || spec == std::end(augmentations)) {
       auto &d = diagnostics.report(Diag::UnknownChoice, s.span, {"augmentation", s.kind == ast::Step::Kind::Layer ? s.name.text : "statement"});
-      std::string help = didYouMean(s.name.text, known);
-      if (!help.empty())
-        d.help(help);
+      d.suggest(s.name.span, s.name.text, known);
       continue;
     }
     Augmentation augmentation{s.name.text, {}};

@@ -5,6 +5,7 @@
 #include "compiler/support/Spelling.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace cnnc {
 namespace {
@@ -83,19 +84,55 @@ void Entries::optimizer(const ast::Entry *entry, Train &train) {
   train.optimizer = *program;
 }
 
+/// warmup(schedule, epochs=5, start=0): what PyTorch makes of LinearLR and SequentialLR.
+std::optional<Entries::WarmUp> Entries::warmup(const ast::Expr &e) {
+  BoundArguments bound = bindArguments("warmup", e.span, e.arguments, {{"schedule", true}, {"epochs", true}, {"start", false}}, diagnostics);
+  if (!bound.good)
+    return std::nullopt;
+  WarmUp warm{bound.given["schedule"]->value, 0, 0};
+  for (auto [name, target, most] : {std::make_tuple("epochs", &warm.epochs, double(maxEpochs)), std::make_tuple("start", &warm.start, 1.0)}) {
+    if (!bound.given.count(name))
+      continue;
+    auto given = numbers(*bound.given[name], name);
+    if (given.size() != 1 || !(given[0] >= 0 && given[0] <= most)) {
+      if (!given.empty())
+        wrong(*bound.given[name]->value, name, "a number from 0 to " + numberText(most));
+      return std::nullopt;
+    }
+    *target = given[0];
+  }
+  return warm;
+}
+
 void Entries::schedule(const ast::Entry *entry, Train &train) {
   ScalarCompiler compiler(definitions, diagnostics);
   std::map<std::string, Value> values;
   std::string name = "constant";
   Span use;
+  std::optional<WarmUp> warmUp;
   if (entry) {
-    use = entry->value->span;
-    name = choose(*entry->value, "schedule", namesOf(definitions.schedules));
-    if (name.empty() || !arguments(*entry->value, *definitions.schedules.at(name), values))
+    const ast::Expr *e = entry->value.get();
+    if (e->kind == ast::Expr::Kind::Call && e->text == "warmup" && !definitions.schedules.count("warmup")) {
+      warmUp = warmup(*e);
+      if (!warmUp)
+        return;
+      e = warmUp->then.get();
+    }
+    use = e->span;
+    name = choose(*e, "schedule", namesOf(definitions.schedules));
+    if (name.empty() || !arguments(*e, *definitions.schedules.at(name), values))
       return;
   }
-  if (auto program = compiler.schedule(*definitions.schedules.at(name), values, use))
-    train.schedule = *program;
+  auto program = compiler.schedule(*definitions.schedules.at(name), values, use, warmUp ? warmUp->epochs : 0);
+  if (!program)
+    return;
+  train.schedule = *program;
+  if (!warmUp)
+    return;
+  // start + (1 - start) * epoch / E before epoch E
+  ScalarExprPtr epoch = scalarVariable("epoch"), E = scalarNumber(warmUp->epochs), start = scalarNumber(warmUp->start);
+  ScalarExprPtr rising = scalarCall("+", {start, scalarCall("/", {scalarCall("*", {scalarNumber(1 - warmUp->start), epoch}, use), E}, use)}, use);
+  train.schedule.factor = scalarSelect(scalarCall("<", {epoch, E}, use), rising, program->factor, use);
 }
 
 void Entries::loss(const ast::Entry &entry, Train &train) {
@@ -168,8 +205,8 @@ std::string Entries::metric(const ast::Expr &e, const std::optional<Data> &data)
   static const std::vector<std::string> known = {"val.accuracy", "val.loss", "train.accuracy", "train.loss", "test.accuracy", "test.loss"};
   if (e.kind != ast::Expr::Kind::Member || std::find(known.begin(), known.end(), e.text) == known.end()) {
     auto &d = diagnostics.report(Diag::UnknownChoice, e.span, {"measure", e.text.empty() ? "?" : e.text});
-    std::string help = didYouMean(e.text, known);
-    d.help(help.empty() ? "val.accuracy, val.loss, train.accuracy or train.loss" : help);
+    if (!d.suggest(e.span, e.text, known))
+      d.help("val.accuracy, val.loss, train.accuracy or train.loss");
     return "";
   }
   bool noValidation = data && !data->val && data->valSplit == 0;

@@ -196,12 +196,9 @@ Value Evaluator::name(const ast::Expr &e, const Environment &environment, const 
   }
   std::vector<std::string> known;
   environment.collect(known);
-  std::string help = didYouMean(e.text, known);
-  if (help.empty())
-    help = didYouMean(e.text, std::vector<std::string>(words.begin(), words.end()));
   auto &d = diagnostics.report(Diag::UnknownName, e.span, {e.text});
-  if (!help.empty())
-    d.help(help);
+  if (!d.suggest(e.span, e.text, known))
+    d.suggest(e.span, e.text, std::vector<std::string>(words.begin(), words.end()));
   return value;
 }
 

@@ -186,9 +186,8 @@ void checkLayers(const ast::Layers &layers, std::vector<std::string> &variables,
       for (auto &[program, unused] : definitions.activations)
         all.push_back(program);
       auto &d = diagnostics.report(Diag::UnknownLayer, s.name.span, {name});
-      std::string help = diagnostics.errors() < DiagnosticEngine::maxDiagnostics ? didYouMean(name, all) : "";
-      if (!help.empty())
-        d.help(help);
+      if (diagnostics.errors() < DiagnosticEngine::maxDiagnostics)
+        d.suggest(s.name.span, name, all);
     }
     for (const ast::Layers &body : s.bodies)
       checkLayers(body, variables, definitions, diagnostics);

@@ -2,7 +2,7 @@
 // In: a source file.  Out: ast::File, or diagnostics with positions. No other file sees ANTLR.
 #include "compiler/frontend/Parse.h"
 #include "compiler/frontend/Text.h"
-#include "compiler/support/Spelling.h"
+#include "compiler/frontend/Tokens.h"
 
 #include "CnnLexer.h"
 #include "CnnParser.h"
@@ -14,138 +14,38 @@
 namespace cnnc {
 namespace {
 
-using antlr4::Token;
+using AntlrToken = antlr4::Token;
 
-/// From ANTLR's character indices to our byte positions.
-class Positions {
-public:
-  explicit Positions(std::shared_ptr<const SourceFile> source) : source(std::move(source)) {
-    const std::string &text = this->source->text;
-    for (size_t i = 0; i < text.size(); i += utf8Length(text, i))
-      bytes.push_back(uint32_t(i));
-    bytes.push_back(uint32_t(text.size()));
-    for (size_t i = 0; i <= text.size(); ++i)
-      if (i == 0 || text[i - 1] == '\n')
-        lineStarts.push_back(uint32_t(i));
+/// Spans of ANTLR's tokens and rules.
+struct Places {
+  Span span(const AntlrToken *first, const AntlrToken *last) const {
+    return positions.span(first->getStartIndex(), last->getStopIndex(), first->getType() == AntlrToken::EOF);
   }
-
-  Span span(const Token *first, const Token *last) const {
-    size_t begin = byteAt(first->getStartIndex()), end = first->getType() == Token::EOF ? begin + 1 : byteAt(last->getStopIndex() + 1);
-    if (first->getType() == Token::EOF) // the end of the last line that says something
-      while (begin > 0 && std::isspace(static_cast<unsigned char>(source->text[begin - 1])))
-        --begin;
-    auto line = size_t(std::upper_bound(lineStarts.begin(), lineStarts.end(), uint32_t(begin)) - lineStarts.begin());
-    Span span;
-    span.file = source;
-    span.line = uint32_t(line);
-    span.column = uint32_t(begin - lineStarts[line - 1] + 1);
-    size_t lineEnd = line < lineStarts.size() ? lineStarts[line] - 1 : source->text.size();
-    span.length = uint32_t(std::max<size_t>(1, std::min(end, lineEnd) > begin ? std::min(end, lineEnd) - begin : 1));
-    return span;
-  }
-  Span span(const Token *token) const { return span(token, token); }
+  Span span(const AntlrToken *token) const { return span(token, token); }
   Span span(antlr4::ParserRuleContext *context) const {
-    const Token *last = context->getStop() ? context->getStop() : context->getStart();
-    return span(context->getStart(), last);
+    return span(context->getStart(), context->getStop() ? context->getStop() : context->getStart());
   }
-
-  const std::shared_ptr<const SourceFile> source;
-
-private:
-  size_t byteAt(size_t character) const { return bytes[std::min(character, bytes.size() - 1)]; }
-  std::vector<uint32_t> bytes, lineStarts;
+  const Positions positions;
 };
 
-std::string quoted(const Token *token) {
-  if (token->getType() == Token::EOF)
-    return "end of file";
-  std::string text = token->getText();
-  return "`" + (text.size() > 40 ? text.substr(0, 40) + "..." : text) + "`";
-}
-
-bool isOneOf(const std::string &text, std::initializer_list<const char *> list) {
-  return std::any_of(list.begin(), list.end(), [&](const char *word) { return text == word; });
-}
-
-/// Limits, stray characters and brackets, on the tokens alone: ANTLR's recursion has no limit of its own.
-class TokenChecks {
-public:
-  TokenChecks(const Positions &positions, DiagnosticEngine &diagnostics) : positions(positions), diagnostics(diagnostics) {}
-
-  bool check(const std::vector<Token *> &tokens) {
-    if (tokens.size() > maxTokens)
-      return limit(tokens.back(), "at most " + std::to_string(maxTokens) + " words and signs"), false;
-    for (const Token *token : tokens)
-      if (token->getChannel() == Token::DEFAULT_CHANNEL && !checkToken(token))
-        return false;
-    if (good && !open.empty())
-      diagnostics.report(Diag::Bracket, positions.span(open.back()), {"this " + quoted(open.back()) + " is never closed"});
-    return good && open.empty();
-  }
-
-private:
-  void limit(const Token *token, const std::string &what) { diagnostics.report(Diag::TextLimit, positions.span(token), {what}); }
-
-  bool checkToken(const Token *token) {
-    std::string text = token->getText();
+std::vector<Token> tokensOf(const std::vector<AntlrToken *> &all) {
+  std::vector<Token> tokens;
+  for (const AntlrToken *token : all) {
+    if (token->getChannel() != AntlrToken::DEFAULT_CHANNEL || token->getType() == AntlrToken::EOF)
+      continue;
     size_t type = token->getType();
-    if (type == CnnLexer::UNKNOWN) {
-      auto &d = diagnostics.report(Diag::UnknownCharacter, positions.span(token), {text});
-      if (text == "'")
-        d.help("strings stand in double quotes");
-      if (text == ";")
-        d.help("nothing is needed between statements: a new line or `->` will do");
-      return good = false, true;
-    }
-    if (type == CnnLexer::UNCLOSED_STRING) {
-      diagnostics.report(Diag::UnclosedString, positions.span(token)).help("close it with `\"` on the same line");
-      return good = false, true;
-    }
-    if (type == CnnLexer::IDENTIFIER && text.size() > maxIdentifier) {
-      limit(token, "names have at most " + std::to_string(maxIdentifier) + " characters");
-      return good = false, true;
-    }
-    return checkBracket(token, text) && checkLength(token, text);
+    Token::Kind kind = type == CnnLexer::UNKNOWN           ? Token::Kind::Unknown
+                       : type == CnnLexer::UNCLOSED_STRING ? Token::Kind::UnclosedString
+                       : type == CnnLexer::IDENTIFIER      ? Token::Kind::Identifier
+                                                           : Token::Kind::Word;
+    tokens.push_back({kind, token->getText(), token->getStartIndex(), token->getStopIndex()});
   }
+  return tokens;
+}
 
-  bool checkBracket(const Token *token, const std::string &text) {
-    if (isOneOf(text, {"(", "[", "{"})) {
-      open.push_back(token);
-      if (open.size() > maxBracketDepth)
-        return limit(token, "brackets may be nested " + std::to_string(maxBracketDepth) + " deep"), false;
-    } else if (isOneOf(text, {")", "]", "}"})) {
-      if (open.empty()) {
-        diagnostics.report(Diag::Bracket, positions.span(token), {"this " + quoted(token) + " closes nothing"});
-        return good = false;
-      }
-      std::string opening = open.back()->getText();
-      std::string expected = opening == "(" ? ")" : opening == "[" ? "]" : "}";
-      if (text != expected) {
-        diagnostics.report(Diag::Bracket, positions.span(open.back()), {"this " + quoted(open.back()) + " is never closed"})
-            .secondary(positions.span(token), "found `" + text + "` where `" + expected + "` was still missing");
-        return good = false;
-      }
-      open.pop_back();
-    }
-    return true;
-  }
-
-  bool checkLength(const Token *token, const std::string &text) {
-    if (isOneOf(text, {"{", "}", "=", "->", ","}))
-      operators = 0;
-    else if (isOneOf(text, {"+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", "not", "if", "else"}))
-      ++operators;
-    if (operators > maxOperators)
-      return limit(token, "an expression has at most " + std::to_string(maxOperators) + " operators"), false;
-    return true;
-  }
-
-  const Positions &positions;
-  DiagnosticEngine &diagnostics;
-  std::vector<const Token *> open;
-  size_t operators = 0;
-  bool good = true;
-};
+std::string quoted(const AntlrToken *token) {
+  return token->getType() == AntlrToken::EOF ? "end of file" : cnnc::quoted(token->getText());
+}
 
 /// What the parser would have taken, in words: "`)` or `,`", "a layer or `}`".
 std::string expectedInWords(antlr4::Parser *parser) {
@@ -164,7 +64,7 @@ std::string expectedInWords(antlr4::Parser *parser) {
   else if (name)
     words.push_back(isOneOf(ruleName, {"layers", "pipeline", "step", "layer"}) ? "a layer" : "a name");
   for (ssize_t type : expected.toList()) {
-    std::string literal = type == ssize_t(Token::EOF) ? "the end of the file" : parser->getVocabulary().getLiteralName(size_t(type));
+    std::string literal = type == ssize_t(AntlrToken::EOF) ? "the end of the file" : parser->getVocabulary().getLiteralName(size_t(type));
     if (literal.empty())
       continue;
     if (literal[0] == '\'')
@@ -186,19 +86,17 @@ std::string expectedInWords(antlr4::Parser *parser) {
 
 class SyntaxErrors : public antlr4::BaseErrorListener {
 public:
-  SyntaxErrors(const Positions &positions, DiagnosticEngine &diagnostics) : positions(positions), diagnostics(diagnostics) {}
-  void syntaxError(antlr4::Recognizer *recognizer, Token *offending, size_t, size_t, const std::string &, std::exception_ptr) override {
+  SyntaxErrors(const Places &places, DiagnosticEngine &diagnostics) : places(places), diagnostics(diagnostics) {}
+  void syntaxError(antlr4::Recognizer *recognizer, AntlrToken *offending, size_t, size_t, const std::string &, std::exception_ptr) override {
     ++count;
     if (!offending || count > maxSyntaxErrors)
       return;
     auto *parser = dynamic_cast<antlr4::Parser *>(recognizer);
-    Span span = positions.span(offending);
+    Span span = places.span(offending);
     auto &d = diagnostics.report(Diag::Syntax, span, {quoted(offending)}).label(span, parser ? expectedInWords(parser) : "");
     std::string rule = parser ? parser->getRuleNames()[parser->getContext()->getRuleIndex()] : "";
     if (isOneOf(rule, {"file", "definition"}) && offending->getType() == CnnLexer::IDENTIFIER) {
-      std::string help = didYouMean(offending->getText(), {"import", "param", "network", "block", "data", "train", "tune", "activation", "optimizer", "schedule"});
-      if (!help.empty())
-        d.help(help);
+      d.suggest(span, offending->getText(), {"import", "param", "network", "block", "data", "train", "tune", "activation", "optimizer", "schedule"});
     }
     if (offending->getText() == "=" && isOneOf(rule, {"layers", "pipeline", "step"}))
       d.help("a constant is named outside of the network with `param`, a map inside with `let`");
@@ -207,21 +105,21 @@ public:
 
 private:
   static constexpr size_t maxSyntaxErrors = 20;
-  const Positions &positions;
+  const Places &places;
   DiagnosticEngine &diagnostics;
 };
 
 /// ANTLR's tree -> our AST.
 class TreeBuilder {
 public:
-  TreeBuilder(const Positions &positions, DiagnosticEngine &diagnostics) : positions(positions), diagnostics(diagnostics) {}
+  TreeBuilder(const Places &places, DiagnosticEngine &diagnostics) : places(places), diagnostics(diagnostics) {}
 
   ast::File file(CnnParser::FileContext *context);
   ast::ExprPtr expression(CnnParser::ExpressionContext *context);
 
 private:
-  ast::Word word(antlr4::ParserRuleContext *context) { return {context->getText(), positions.span(context)}; }
-  ast::Word word(Token *token) { return {token->getText(), positions.span(token)}; }
+  ast::Word word(antlr4::ParserRuleContext *context) { return {context->getText(), places.span(context)}; }
+  ast::Word word(AntlrToken *token) { return {token->getText(), places.span(token)}; }
   std::string unquote(const std::string &text);
   double number(const std::string &text, const Span &span);
   std::vector<ast::Argument> arguments(CnnParser::ArgumentsContext *context);
@@ -231,7 +129,7 @@ private:
   ast::Section section(antlr4::ParserRuleContext *context, const std::vector<CnnParser::EntryContext *> &entries);
   ast::Program program(CnnParser::DefinitionContext *context);
 
-  const Positions &positions;
+  const Places &places;
   DiagnosticEngine &diagnostics;
 };
 
@@ -276,7 +174,7 @@ std::vector<ast::Parameter> TreeBuilder::parameters(CnnParser::ParametersContext
 ast::ExprPtr TreeBuilder::expression(CnnParser::ExpressionContext *context) {
   using Kind = ast::Expr::Kind;
   auto e = std::make_shared<ast::Expr>();
-  e->span = positions.span(context);
+  e->span = places.span(context);
   auto items = [&](Kind kind, std::string text, const std::vector<CnnParser::ExpressionContext *> &list) {
     e->kind = kind;
     e->text = std::move(text);
@@ -345,7 +243,7 @@ ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
 ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
   using Kind = ast::Step::Kind;
   ast::Step s;
-  s.span = positions.span(context->getStart());
+  s.span = places.span(context->getStart());
   auto bodies = [&](const std::vector<CnnParser::LayersContext *> &list) {
     for (auto *body : list)
       s.bodies.push_back(layers(body));
@@ -354,7 +252,7 @@ ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
     if (c->word())
       s.label = word(c->word());
     s.name = word(c->IDENTIFIER()->getSymbol());
-    s.span = positions.span(c->IDENTIFIER()->getSymbol(), c->getStop());
+    s.span = places.span(c->IDENTIFIER()->getSymbol(), c->getStop());
     if (c->arguments()) {
       s.hasArguments = true;
       s.arguments = arguments(c->arguments());
@@ -399,7 +297,7 @@ ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
 
 ast::Section TreeBuilder::section(antlr4::ParserRuleContext *context, const std::vector<CnnParser::EntryContext *> &entries) {
   ast::Section section;
-  section.span = positions.span(context->getStart());
+  section.span = places.span(context->getStart());
   for (auto *e : entries) {
     ast::Entry entry;
     entry.name = word(e->word());
@@ -437,10 +335,10 @@ ast::Program TreeBuilder::program(CnnParser::DefinitionContext *context) {
 
 ast::File TreeBuilder::file(CnnParser::FileContext *context) {
   ast::File file;
-  file.source = positions.source;
+  file.source = places.positions.source;
   for (auto *d : context->definition()) {
     if (auto *c = d->importFile())
-      file.imports.push_back({unquote(c->STRING()->getText()), positions.span(c->STRING()->getSymbol())});
+      file.imports.push_back({unquote(c->STRING()->getText()), places.span(c->STRING()->getSymbol())});
     else if (auto *c = d->param())
       file.params.push_back({word(c->word()), expression(c->expression())});
     else if (auto *c = d->network())
@@ -463,29 +361,29 @@ ast::File TreeBuilder::file(CnnParser::FileContext *context) {
 template <typename Read> bool withParser(const std::shared_ptr<const SourceFile> &source, DiagnosticEngine &diagnostics, Read read) {
   if (!checkText(source, diagnostics))
     return false;
-  Positions positions(source);
+  Places places{Positions(source)};
   antlr4::ANTLRInputStream input(source->text);
   CnnLexer lexer(&input);
   lexer.removeErrorListeners();
   antlr4::CommonTokenStream tokens(&lexer);
   tokens.fill();
-  if (!TokenChecks(positions, diagnostics).check(tokens.getTokens()))
+  if (checkTokens(tokensOf(tokens.getTokens()), places.positions, diagnostics) != TokensAre::Good)
     return false;
 
   CnnParser parser(&tokens);
   parser.removeErrorListeners();
   parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::SLL);
   parser.setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());
-  SyntaxErrors errors(positions, diagnostics);
+  SyntaxErrors errors(places, diagnostics);
   try {
-    return read(parser, positions, errors);
+    return read(parser, places, errors);
   } catch (const antlr4::ParseCancellationException &) {
     tokens.seek(0);
     parser.reset();
     parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::LL);
     parser.setErrorHandler(std::make_shared<antlr4::DefaultErrorStrategy>());
     parser.addErrorListener(&errors);
-    return read(parser, positions, errors);
+    return read(parser, places, errors);
   }
 }
 
@@ -494,10 +392,10 @@ template <typename Read> bool withParser(const std::shared_ptr<const SourceFile>
 std::optional<ast::File> parse(const std::shared_ptr<const SourceFile> &source, DiagnosticEngine &diagnostics) {
   size_t before = diagnostics.errors();
   std::optional<ast::File> file;
-  withParser(source, diagnostics, [&](CnnParser &parser, const Positions &positions, SyntaxErrors &errors) {
+  withParser(source, diagnostics, [&](CnnParser &parser, const Places &places, SyntaxErrors &errors) {
     auto *tree = parser.file();
     if (errors.count == 0)
-      file = TreeBuilder(positions, diagnostics).file(tree);
+      file = TreeBuilder(places, diagnostics).file(tree);
     return errors.count == 0;
   });
   if (diagnostics.errors() != before)
@@ -508,10 +406,10 @@ std::optional<ast::File> parse(const std::shared_ptr<const SourceFile> &source, 
 ast::ExprPtr parseExpression(const std::shared_ptr<const SourceFile> &source, DiagnosticEngine &diagnostics) {
   size_t before = diagnostics.errors();
   ast::ExprPtr value;
-  withParser(source, diagnostics, [&](CnnParser &parser, const Positions &positions, SyntaxErrors &errors) {
+  withParser(source, diagnostics, [&](CnnParser &parser, const Places &places, SyntaxErrors &errors) {
     auto *tree = parser.expression();
-    if (errors.count == 0 && parser.getCurrentToken()->getType() == Token::EOF)
-      value = TreeBuilder(positions, diagnostics).expression(tree);
+    if (errors.count == 0 && parser.getCurrentToken()->getType() == AntlrToken::EOF)
+      value = TreeBuilder(places, diagnostics).expression(tree);
     return value != nullptr;
   });
   if (!value && diagnostics.errors() == before)

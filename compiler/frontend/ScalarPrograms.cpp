@@ -130,10 +130,7 @@ ScalarExprPtr ScalarCompiler::translate(const ast::Expr &e, const Names &names) 
     std::vector<std::string> known = {"pi"};
     for (auto &[name, unused] : names)
       known.push_back(name);
-    auto &d = diagnostics.report(Diag::UnknownName, e.span, {e.text});
-    std::string help = didYouMean(e.text, known);
-    if (!help.empty())
-      d.help(help);
+    diagnostics.report(Diag::UnknownName, e.span, {e.text}).suggest(e.span, e.text, known);
     return nullptr;
   }
   case Kind::Unary:
@@ -162,10 +159,9 @@ ScalarExprPtr ScalarCompiler::call(const ast::Expr &e, const Names &names) {
     std::vector<std::string> known = functionNames();
     for (auto &[name, unused] : definitions.activations)
       known.push_back(name);
-    auto &d = diagnostics.report(Diag::UnknownName, e.span, {e.text + "(...)"});
-    std::string help = didYouMean(e.text, known);
-    if (!help.empty())
-      d.help(help);
+    Span name = e.span;
+    name.length = std::min<uint32_t>(name.length, uint32_t(e.text.size()));
+    diagnostics.report(Diag::UnknownName, e.span, {e.text + "(...)"}).suggest(name, e.text, known);
     return nullptr;
   }
   size_t arity = scalarArity(e.text);
@@ -257,10 +253,11 @@ std::optional<ActivationProgram> ScalarCompiler::activation(const ast::Program &
   return ActivationProgram{program.name.text, body};
 }
 
-std::optional<ScheduleProgram> ScalarCompiler::schedule(const ast::Program &program, const std::map<std::string, Value> &arguments, const Span &use) {
+std::optional<ScheduleProgram> ScalarCompiler::schedule(const ast::Program &program, const std::map<std::string, Value> &arguments, const Span &use,
+                                                        double delay) {
   Names names;
-  names["epoch"] = {scalarVariable("epoch"), {}, false};
-  names["epochs"] = {scalarVariable("epochs"), {}, false};
+  for (const char *variable : {"epoch", "epochs"}) // both counted from the delay on
+    names[variable] = {scalarCall("-", {scalarVariable(variable), scalarNumber(delay)}, use), {}, false};
   if (!bind(program, 0, arguments, use, names))
     return std::nullopt;
   ScalarExprPtr factor = translate(*program.updates[0].value, names);

@@ -23,7 +23,7 @@ public:
   ScalarCompiler(const Definitions &definitions, DiagnosticEngine &diagnostics) : definitions(definitions), diagnostics(diagnostics) {}
 
   std::optional<ActivationProgram> activation(const ast::Program &program, const std::map<std::string, Value> &arguments, const Span &use);
-  std::optional<ScheduleProgram> schedule(const ast::Program &program, const std::map<std::string, Value> &arguments, const Span &use);
+  std::optional<ScheduleProgram> schedule(const ast::Program &program, const std::map<std::string, Value> &arguments, const Span &use, double delay = 0);
   std::optional<OptimizerProgram> optimizer(const ast::Program &program, const std::map<std::string, Value> &arguments, const Span &use);
   /// Checks a definition that nothing uses: its names, its calls.
   void check(const ast::Program &program);

@@ -1,19 +1,60 @@
 // The diagnostics engine: collects reports, drops repetitions, counts.
 // In: reports.  Out: Diagnostic objects; Render.cpp and RenderJson.cpp print them.
 #include "compiler/support/Diagnostics.h"
+#include "compiler/support/Spelling.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace cnnc {
 
 static const DiagnosticInfo table[] = {
-#define DIAGNOSTIC(name, code, severity, text) {code, Severity::severity, text},
+#define DIAGNOSTIC(name, code, severity, text) {code, Severity::severity, text, #name},
 #include "compiler/support/Diagnostics.def"
 #undef DIAGNOSTIC
 };
 
 const DiagnosticInfo &info(Diag id) { return table[size_t(id)]; }
+
+std::string warningName(Diag id) {
+  std::string name;
+  for (const char *c = info(id).name; *c; ++c) {
+    if (std::isupper(static_cast<unsigned char>(*c)) && !name.empty())
+      name += '-';
+    name += char(std::tolower(static_cast<unsigned char>(*c)));
+  }
+  return name;
+}
+
+std::vector<std::string> warningNames() {
+  std::vector<std::string> names;
+  for (size_t id = 0; id < std::size(table); ++id)
+    if (table[id].severity == Severity::Warning)
+      names.push_back(warningName(Diag(id)));
+  return names;
+}
+
+bool DiagnosticEngine::setWarning(const std::string &option) {
+  if (option == "error" || option == "none" || option == "all") {
+    warningsAreErrors |= option == "error";
+    warningsEnabled = option == "none" ? false : option == "all" ? true : warningsEnabled;
+    return true;
+  }
+  bool no = option.rfind("no-", 0) == 0, error = option.rfind("error=", 0) == 0;
+  std::string name = option.substr(no ? 3 : error ? 6 : 0);
+  for (size_t id = 0; id < std::size(table); ++id)
+    if (table[id].severity == Severity::Warning && warningName(Diag(id)) == name) {
+      if (no)
+        silenced.insert(Diag(id));
+      else
+        silenced.erase(Diag(id));
+      if (error)
+        raised.insert(Diag(id));
+      return true;
+    }
+  return false;
+}
 
 std::vector<std::string> allCodes() {
   std::vector<std::string> codes;
@@ -31,16 +72,30 @@ Diagnostic &Diagnostic::secondary(const Span &span, std::string text) {
   return *this;
 }
 Diagnostic &Diagnostic::formula(std::string text) {
-  remarks.push_back({Remark::Kind::Formula, std::move(text)});
+  remarks.push_back({Remark::Kind::Formula, std::move(text), {}});
   return *this;
 }
 Diagnostic &Diagnostic::note(std::string text) {
-  remarks.push_back({Remark::Kind::Note, std::move(text)});
+  remarks.push_back({Remark::Kind::Note, std::move(text), {}});
   return *this;
 }
 Diagnostic &Diagnostic::help(std::string text) {
-  remarks.push_back({Remark::Kind::Help, std::move(text)});
+  remarks.push_back({Remark::Kind::Help, std::move(text), {}});
   return *this;
+}
+
+Diagnostic &Diagnostic::fix(const Span &span, std::string replacement, std::string text) {
+  remarks.push_back({Remark::Kind::Help, std::move(text), {}});
+  if (span.file && span.line)
+    remarks.back().fixes.push_back({span, std::move(replacement)});
+  return *this;
+}
+
+bool Diagnostic::suggest(const Span &span, const std::string &written, const std::vector<std::string> &known) {
+  auto near = nearest(written, known);
+  if (near)
+    fix(span, *near, "did you mean `" + *near + "`?");
+  return near.has_value();
 }
 
 static std::string fill(const std::string &pattern, const std::vector<std::string> &arguments) {
@@ -62,12 +117,12 @@ Diagnostic &DiagnosticEngine::report(Diag id, const Span &at, const std::vector<
   diagnostic.severity = info(id).severity;
   diagnostic.message = fill(info(id).text, arguments);
   diagnostic.at = at;
-  if (diagnostic.severity == Severity::Warning && warningsAreErrors)
+  if (diagnostic.severity == Severity::Warning && (warningsAreErrors || raised.count(id)))
     diagnostic.severity = Severity::Error;
 
   std::string key = std::string(info(id).code) + position(at) + (at.line ? "" : diagnostic.message);
   bool repeated = !seen.insert(key).second;
-  bool silent = info(id).severity == Severity::Warning && !warningsEnabled;
+  bool silent = info(id).severity == Severity::Warning && (!warningsEnabled || silenced.count(id));
   bool beyond = !repeated && !silent && diagnostics.size() >= maxDiagnostics;
   if (!repeated && !silent) {
     errorCount += diagnostic.severity == Severity::Error;

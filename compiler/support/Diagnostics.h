@@ -23,8 +23,14 @@ struct DiagnosticInfo {
   const char *code;
   Severity severity;
   const char *text;
+  const char *name; ///< as in Diag
 };
 const DiagnosticInfo &info(Diag id);
+
+/// The name of a warning for -W: UnreadRows is "unread-rows".
+std::string warningName(Diag id);
+/// All of them.
+std::vector<std::string> warningNames();
 
 /// One report. The calls chain: `diags.report(...).label(span, "...").help("...")`.
 class Diagnostic {
@@ -34,9 +40,15 @@ public:
     std::string text;
     bool primary = true;
   };
+  /// What a machine may do about it: put `text` in the place of `span`; a length of 0 inserts.
+  struct Fix {
+    Span span;
+    std::string text;
+  };
   struct Remark {
     enum class Kind { Formula, Note, Help } kind;
     std::string text;
+    std::vector<Fix> fixes = {}; ///< of a help: applied together, they remove the mistake
   };
 
   Diag id;
@@ -53,6 +65,10 @@ public:
   Diagnostic &formula(std::string text);
   Diagnostic &note(std::string text);
   Diagnostic &help(std::string text);
+  /// A help that a machine may carry out: `replacement` in the place of `span`. No help where `span` has no position.
+  Diagnostic &fix(const Span &span, std::string replacement, std::string text);
+  /// "did you mean `conv`?" with its fix, if a known name is near; false: none is.
+  bool suggest(const Span &span, const std::string &written, const std::vector<std::string> &known);
 };
 
 struct RenderOptions {
@@ -73,6 +89,8 @@ public:
 
   bool warningsEnabled = true;
   bool warningsAreErrors = false;
+  /// -W NAME, -W no-NAME, -W error, -W error=NAME, -W none, -W all; false: there is no such warning.
+  bool setWarning(const std::string &option);
 
   /// All diagnostics in the order of their positions, and the count at the end; empty if there are none.
   std::string render(const RenderOptions &options) const;
@@ -86,6 +104,7 @@ private:
   std::deque<Diagnostic> diagnostics;
   std::deque<Diagnostic> swallowed;
   std::set<std::string> seen;
+  std::set<Diag> silenced, raised; ///< by -W no-NAME and -W error=NAME
   size_t errorCount = 0, warningCount = 0, beyondLimit = 0;
 };
 

@@ -13,7 +13,13 @@ std::string explain(const std::string &code) {
 #undef EXPLANATION
   };
   auto it = texts.find(code);
-  return it == texts.end() ? "" : it->second;
+  if (it == texts.end())
+    return "";
+  std::string text = it->second;
+  for (size_t id = 0; id < allCodes().size(); ++id)
+    if (info(Diag(id)).code == code && info(Diag(id)).severity == Severity::Warning)
+      text += "\n-W no-" + warningName(Diag(id)) + " silences it, -W error=" + warningName(Diag(id)) + " makes it an error.\n";
+  return text;
 }
 
 } // namespace cnnc

@@ -1,5 +1,6 @@
 // Prints diagnostics as JSON, one object a line, for editors and scripts (--message-format=json).
-// In: the engine's diagnostics.  Out: lines {"code", "severity", "message", "file", "line", "column", "length", "labels", "remarks"}.
+// In: the engine's diagnostics.  Out: lines {"code", "severity", "message", "file", "line", "column", "length", "labels", "remarks"}; a remark of kind help has
+// "fixes": [{file, line, column, length, "replacement"}] where a machine may carry it out.
 #include "compiler/support/Diagnostics.h"
 #include "compiler/support/Json.h"
 
@@ -26,7 +27,10 @@ std::string DiagnosticEngine::renderJson() const {
     separator = "";
     for (const Diagnostic::Remark &remark : diagnostic->remarks) {
       const char *kind = remark.kind == Diagnostic::Remark::Kind::Help ? "help" : remark.kind == Diagnostic::Remark::Kind::Note ? "note" : "formula";
-      out += std::string(separator) + "{\"kind\":\"" + kind + "\",\"text\":" + jsonString(remark.text) + "}";
+      out += std::string(separator) + "{\"kind\":\"" + kind + "\",\"text\":" + jsonString(remark.text);
+      for (const Diagnostic::Fix &fix : remark.fixes)
+        out += (&fix == &remark.fixes.front() ? ",\"fixes\":[{" : ",{") + spanFields(fix.span) + ",\"replacement\":" + jsonString(fix.text) + "}";
+      out += remark.fixes.empty() ? "}" : "]}";
       separator = ",";
     }
     out += "]}\n";

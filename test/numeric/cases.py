@@ -235,6 +235,22 @@ def trained(name, claim, train, optimizer, **options):
     case(name, claim, *NET, train=train, optimizer=optimizer, input=(2, 5, 5), **options)
 
 
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, algorithm 2: PyTorch has none."""
+
+    def __init__(self, groups, lr, beta1=0.9, beta2=0.99, weight_decay=0.0):
+        super().__init__(groups, dict(lr=lr, beta1=beta1, beta2=beta2, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("exp_avg", torch.zeros_like(p))
+                direction = (group["beta1"] * m + (1 - group["beta1"]) * p.grad).sign()
+                p -= group["lr"] * (direction + group["weight_decay"] * p)
+                m.mul_(group["beta2"]).add_(p.grad, alpha=1 - group["beta2"])
+
+
 def sgd(**k):
     return lambda groups: torch.optim.SGD(groups, **k)
 
@@ -263,6 +279,14 @@ trained("adam_decay", "Adam, its own betas and eps, decay in the gradient, clipp
 trained("adamw", "AdamW as it comes", "optimizer = adamw(lr=0.01)", lambda g: torch.optim.AdamW(g, lr=0.01))
 trained("adamw_no_decay", "AdamW, decay of weights alone", "optimizer = adamw(lr=0.01, weight_decay=0.3)  no_decay = [bias, batchnorm]",
         lambda g: torch.optim.AdamW(g, lr=0.01, weight_decay=0.3), no_decay=("bias", "batchnorm"), states=ADAM)
+trained("nadam", "NAdam with moments from earlier, decay in the gradient", "optimizer = nadam(lr=0.01, weight_decay=0.1)",
+        lambda g: torch.optim.NAdam(g, lr=0.01, weight_decay=0.1), states=ADAM)
+trained("adagrad", "Adagrad with its sum from earlier", "optimizer = adagrad(lr=0.05, weight_decay=0.1)",
+        lambda g: torch.optim.Adagrad(g, lr=0.05, weight_decay=0.1), states={"sum": "sum"})
+trained("adadelta", "Adadelta with both its means from earlier", "optimizer = adadelta(rho=0.8)", lambda g: torch.optim.Adadelta(g, lr=1.0, rho=0.8),
+        states={"square": "square_avg", "steps": "acc_delta"})
+trained("lion", "Lion with its mean from earlier", "optimizer = lion(lr=0.01, weight_decay=0.1)", lambda g: Lion(g, lr=0.01, weight_decay=0.1),
+        states={"m": "exp_avg"})
 trained("rmsprop", "RMSprop as it comes", "optimizer = rmsprop(lr=0.01)", lambda g: torch.optim.RMSprop(g, lr=0.01))
 trained("rmsprop_decay", "RMSprop, its own alpha and eps, decay and momentum", "optimizer = rmsprop(lr=0.02, alpha=0.9, eps=0.001, weight_decay=0.1, momentum=0.5)",
         lambda g: torch.optim.RMSprop(g, lr=0.02, alpha=0.9, eps=1e-3, weight_decay=0.1, momentum=0.5),

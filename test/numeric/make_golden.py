@@ -50,7 +50,8 @@ def text(case):
 
 def states(case, tensors):
     """Second moments lie above the squares of first ones, as they do in training."""
-    ranges = {"m": [-0.3, 0.3], "v": [0.1, 0.5] if "m" in case.states else [-0.3, 0.3], "square": [0.1, 0.5], "mean": [-0.3, 0.3]}
+    ranges = {"m": [-0.3, 0.3], "v": [0.1, 0.5] if "m" in case.states else [-0.3, 0.3], "square": [0.1, 0.5], "mean": [-0.3, 0.3],
+              "sum": [0.1, 0.5], "steps": [0.01, 0.1]}
     return {f"{name}.{s}": {"shape": t["shape"], "range": ranges[s]} for name, t in tensors.items() if not t["kind"].startswith("running")
             for s in case.states}
 
@@ -92,6 +93,8 @@ def train_step(case, dtype):
         held = optimizer.state[trained[parameter]]
         held[case.states[state]] = values.reshape(drawn["shape"]).to(dtype)
         held.setdefault("step", torch.tensor(0.0))
+        if isinstance(optimizer, torch.optim.NAdam):
+            held.setdefault("mu_product", torch.tensor(1.0, dtype=dtype))
     optimizer.step()
     out = {"train.logits": logits, "train.loss": loss}
     out.update({f"train.grad.{k}": g for k, g in grads.items()})
