@@ -74,7 +74,14 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
     c->add_option("--threads", o.threads, "threads (default: the cores that this process may use)")->check(CLI::Range(1, maxThreads));
   };
   auto seedOption = [&seed](CLI::App *c) { return c->add_option("--seed", seed, "seed of every random number"); };
-  auto data = [&o](CLI::App *c) { c->add_option("--data", o.data, "directory of the data, instead of the data block's root"); };
+  auto data = [&o](CLI::App *c) {
+    c->add_option("--data", o.data, "directory of the data, instead of the data block's root");
+    c->add_option("--max-bad", o.maxBad, "damaged pictures that are left out before the run stops (default: 0)")->check(CLI::Range(0, 1000000000));
+    c->add_option_function<uint64_t>(
+         "--cache", [&o](uint64_t mib) { o.cacheMib = mib, o.cacheGiven = true; },
+         "MiB of decoded pictures to hold, a part (default: a quarter of the memory); others are decoded again when they are needed")
+        ->check(CLI::Range(0, 1 << 30));
+  };
   auto json = [&o](CLI::App *c) { c->add_flag("--json", o.json, "JSON instead of text"); };
   const std::string batchNote = fmt::format("Train the network.  Batches have the compiled size of {}; samples left over at the end of an epoch's "
                                             "shuffled order wait for the next epoch.  A run without --resume overwrites the directory's checkpoints.",
@@ -132,6 +139,15 @@ static int reportStray(const CLI::App &app, const std::string &word) {
   const std::string bare = word.substr(0, word.find('='));
   fmt::print(stderr, "error: {} '{}'{}\n", command ? command->get_name() + " takes no" : "there is no command", printable(word), nearest(bare, known));
   return int(Exit::usage);
+}
+
+ReadOptions readOptions(const Options &o) {
+  ReadOptions read;
+  read.threads = o.threads;
+  if (o.cacheGiven)
+    read.cacheBytes = o.cacheMib << 20;
+  read.maxBad = o.maxBad;
+  return read;
 }
 
 static int parseAndRun(const cnn_model &model, int argc, char **argv) {

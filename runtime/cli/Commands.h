@@ -2,6 +2,7 @@
 // In: the model and the parsed command line.  Out: an exit status; failures are thrown.
 #pragma once
 #include "runtime/abi.h"
+#include "runtime/data/Dataset.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,6 +23,9 @@ struct Options {
   std::string what = "train", in, out, mode = "train";
   int64_t batch = 0;
   double seconds = 8;
+  uint64_t cacheMib = 0;
+  bool cacheGiven = false;
+  int64_t maxBad = 0;
 };
 
 int runTrain(const cnn_model &model, const Options &options);
@@ -31,6 +35,9 @@ int runInfo(const cnn_model &model, const Options &options);
 int runBench(const cnn_model &model, const Options &options);
 int runProbe(const cnn_model &model, const Options &options);
 int runExport(const cnn_model &model, const Options &options);
+
+/// How the options ask for data to be read.
+ReadOptions readOptions(const Options &options);
 
 /// Parses the command line and runs the command; the whole of the trainer's main.
 int runTrainer(const cnn_model &model, int argc, char **argv);

@@ -55,7 +55,7 @@ int runEval(const cnn_model &model, const Options &o) {
   Program program(model, d, o.threads);
   const TrainingPosition position = readCheckpoint(o.checkpoint, d, program.tensors, Need::weights);
   // The split is the training run's own, so that eval --split val sees what was held out.
-  DataParts parts(d, o.data, o.seed.value_or(position.step ? position.seed : d.train.seed));
+  DataParts parts(d, o.data, o.seed.value_or(position.step ? position.seed : d.train.seed), readOptions(o));
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return parts.get("train"); });

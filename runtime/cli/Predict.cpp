@@ -53,7 +53,7 @@ int runPredict(const cnn_model &model, const Options &o) {
     std::vector<std::string> good;
     for (size_t i = first; i < std::min(first + size_t(batch), o.images.size()); ++i) {
       try {
-        const Image picture = resized(withChannels(readImage(o.images[i]), d.channels), d.height, d.width);
+        const Image picture = fitted(readImage(o.images[i]), d);
         loader.convert(picture.pixels.data(), static_cast<char *>(program.x()) + good.size() * image);
         good.push_back(o.images[i]);
       } catch (const Failure &failure) {

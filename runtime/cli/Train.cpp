@@ -17,6 +17,7 @@ int runTrain(const cnn_model &model, const Options &o) {
   options.seed = o.seed;
   options.resume = o.resume;
   options.json = o.json;
+  options.read = readOptions(o);
   catchSignals();
   Program program(model, d, o.threads);
   return Trainer(program, options).run();

@@ -1,6 +1,7 @@
 // Batches for generated code.
 // In: bytes.  Out: (v/255 - mean)/std in the model's element type, through a table of 256 values a channel.
 #include "runtime/data/BatchLoader.h"
+#include "runtime/data/Parallel.h"
 #include "runtime/device/Element.h"
 #include <cmath>
 #include <cstring>
@@ -11,16 +12,26 @@ static constexpr int levels = 256;
 
 Normalization measureNormalization(const Dataset &set, const Description &d) {
   const size_t C = size_t(d.channels), area = size_t(d.height * d.width);
+  // Exact integer sums of shares of the set: the order of adding does not show.
+  constexpr int64_t share = 1024;
+  const int64_t shares = (set.size() + share - 1) / share;
   std::vector<uint64_t> sums(C), squares(C);
-  for (int64_t i = 0; i < set.size(); ++i) {
-    const uint8_t *image = set.image(i);
-    for (size_t p = 0; p < area; ++p)
-      for (size_t c = 0; c < C; ++c) {
-        const uint64_t v = image[p * C + c];
-        sums[c] += v;
-        squares[c] += v * v;
-      }
-  }
+  std::mutex mutex;
+  eachInParallel(shares, availableCores(), [&](int64_t s) {
+    std::vector<uint64_t> sum(C), square(C);
+    for (int64_t i = s * share; i < std::min(set.size(), (s + 1) * share); ++i) {
+      const uint8_t *image = set.image(i);
+      for (size_t p = 0; p < area; ++p)
+        for (size_t c = 0; c < C; ++c) {
+          const uint64_t v = image[p * C + c];
+          sum[c] += v;
+          square[c] += v * v;
+        }
+    }
+    std::lock_guard<std::mutex> hold(mutex);
+    for (size_t c = 0; c < C; ++c)
+      sums[c] += sum[c], squares[c] += square[c];
+  });
   Normalization result;
   const double count = double(set.size()) * double(area);
   for (size_t c = 0; c < C; ++c) {
@@ -64,22 +75,27 @@ void BatchLoader::convert(const uint8_t *image, void *x) const {
     look(table.data(), image, static_cast<double *>(x), area, description.channels);
 }
 
+size_t BatchLoader::sampleBytes() const { return size_t(description.imageElements()) * elementBytes(kind); }
+
+void BatchLoader::loadOne(const Dataset &set, int64_t sample, const Augment *augment, uint64_t epoch, void *x, int32_t *label,
+                          std::vector<uint8_t> &scratch) const {
+  const size_t image = size_t(description.imageElements());
+  const uint8_t *bytes = set.image(sample);
+  if (augment && !augment->none()) {
+    scratch.resize(2 * image);
+    std::memcpy(scratch.data(), bytes, image);
+    augment->apply(scratch.data(), scratch.data() + image, epoch, uint64_t(sample));
+    bytes = scratch.data();
+  }
+  convert(bytes, x);
+  *label = set.label(sample);
+}
+
 void BatchLoader::load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, void *x,
                        int32_t *labels) {
-  const size_t image = size_t(description.imageElements());
-  const bool change = augment && !augment->none();
-  if (change)
-    scratch.resize(2 * image * size_t(n));
-  pool.parallelFor(n, [&](int64_t i) {
-    const uint8_t *bytes = set.image(samples[i]);
-    if (change) {
-      uint8_t *copy = &scratch[2 * image * size_t(i)];
-      std::memcpy(copy, bytes, image);
-      augment->apply(copy, copy + image, epoch, uint64_t(samples[i]));
-      bytes = copy;
-    }
-    convert(bytes, static_cast<char *>(x) + size_t(i) * image * elementBytes(kind));
-    labels[i] = set.label(samples[i]);
+  eachInParallel(n, set.inMemory() ? 1 : pool.threads(), [&](int64_t i) {
+    std::vector<uint8_t> scratch;
+    loadOne(set, samples[i], augment, epoch, static_cast<char *>(x) + size_t(i) * sampleBytes(), labels + i, scratch);
   });
 }
 

@@ -29,6 +29,10 @@ public:
 
   /// Fills x and labels for samples[0..n); `augment` may be null.
   void load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, void *x, int32_t *labels);
+  /// One sample; any thread may call it.  `scratch` is kept between calls.
+  void loadOne(const Dataset &set, int64_t sample, const Augment *augment, uint64_t epoch, void *x, int32_t *label,
+               std::vector<uint8_t> &scratch) const;
+  size_t sampleBytes() const; ///< of one image of x
   /// One image of bytes (H,W,C).
   void convert(const uint8_t *image, void *x) const;
 
@@ -38,7 +42,6 @@ private:
   ThreadPool &pool;
   std::vector<double> table; ///< [channel][byte]: the normalised value
   std::vector<float> table32;
-  std::vector<uint8_t> scratch;
 };
 
 } // namespace rt

@@ -26,21 +26,23 @@ static void checkLabels(const Dataset &set, const Source &source, const Descript
            description.classes - 1);
 }
 
-std::shared_ptr<const Dataset> readSource(const Source &source, const std::string &root, const Description &description) {
+std::shared_ptr<const Dataset> readSource(const Source &source, const std::string &root, const Description &description,
+                                          const ReadOptions &options) {
   std::string known;
   for (auto &[name, reader] : readers) {
     known += (known.empty() ? "" : ", ") + std::string(name);
     if (source.reader != name)
       continue;
-    auto set = reader({root, source.files, description});
+    auto set = reader({root, source.files, description, options});
     checkLabels(*set, source, description);
     return set;
   }
   fail(Exit::badData, "this runtime has no reader '{}'; it has {}", printable(source.reader), known);
 }
 
-DataParts::DataParts(const Description &description, const std::string &root, uint64_t seed)
-    : description(description), root(root.empty() && description.data ? description.data->root : root), seed(seed) {
+DataParts::DataParts(const Description &description, const std::string &root, uint64_t seed, const ReadOptions &options)
+    : description(description), root(root.empty() && description.data ? description.data->root : root), seed(seed),
+      options(options) {
   if (!description.data)
     fail(Exit::badData, "{} has no data block: nothing to read", description.name);
 }
@@ -56,7 +58,7 @@ bool DataParts::has(const std::string &part) const {
 
 void DataParts::readTrain() {
   const DataInfo &data = *description.data;
-  auto whole = readSource(*data.train, root, description);
+  auto whole = readSource(*data.train, root, description, options);
   if (data.valSplit <= 0) {
     train = whole;
     return;
@@ -73,9 +75,9 @@ std::shared_ptr<const Dataset> DataParts::get(const std::string &part) {
   if (!has(part))
     fail(Exit::badData, "the data block of {} declares no {} part", description.name, printable(part));
   if (part == "test")
-    return test ? test : test = readSource(*data.test, root, description);
+    return test ? test : test = readSource(*data.test, root, description, options);
   if (part == "val" && data.val)
-    return val ? val : val = readSource(*data.val, root, description);
+    return val ? val : val = readSource(*data.val, root, description, options);
   if (!train)
     readTrain();
   return part == "val" ? val : train;

@@ -1,6 +1,7 @@
 // A labelled set of images, whatever file it came from.
 // In: a source of the `data` block.  Out: bytes (H,W,C) and a label for each sample.
 #pragma once
+#include "runtime/device/ThreadPool.h"
 #include "runtime/params/Description.h"
 #include <memory>
 
@@ -11,8 +12,10 @@ public:
   virtual ~Dataset() = default;
   virtual int64_t size() const = 0;
   virtual int32_t label(int64_t i) const = 0;
-  /// Height * width * channels bytes, channels last.  The pointer lives as long as the set.
+  /// Height * width * channels bytes, channels last.  The pointer lives until this thread asks for another image.  Threads may ask at the
+  /// same time.  Fails with Exit::badData where the image is decoded only now and is damaged.
   virtual const uint8_t *image(int64_t i) const = 0;
+  virtual bool inMemory() const { return true; } ///< false: image() reads files
 };
 
 /// A set that is held in memory whole.
@@ -37,10 +40,18 @@ public:
   int64_t size() const override { return int64_t(indices.size()); }
   int32_t label(int64_t i) const override { return whole->label(indices[size_t(i)]); }
   const uint8_t *image(int64_t i) const override { return whole->image(indices[size_t(i)]); }
+  bool inMemory() const override { return whole->inMemory(); }
 
 private:
   std::shared_ptr<const Dataset> whole;
   std::vector<int64_t> indices;
+};
+
+/// How data are read, whatever the source.
+struct ReadOptions {
+  int threads = availableCores();      ///< for decoding
+  std::optional<uint64_t> cacheBytes;  ///< decoded pictures held in memory, a set; default: a quarter of the machine's memory
+  int64_t maxBad = 0;                  ///< damaged pictures, or lines, of a set that are left out; one more stops the run
 };
 
 /// What every reader gets: where the files are, and what the network expects of them.
@@ -48,16 +59,18 @@ struct ReaderInput {
   std::string root;
   std::vector<std::string> files;
   const Description &description;
+  ReadOptions options = {};
 };
 
 /// Reads a source and checks its labels against the classes.  Fails with Exit::badData, naming file and reason.
-std::shared_ptr<const Dataset> readSource(const Source &source, const std::string &root, const Description &description);
+std::shared_ptr<const Dataset> readSource(const Source &source, const std::string &root, const Description &description,
+                                          const ReadOptions &options = {});
 
 /// The parts of the `data` block, each read when it is first asked for.
 class DataParts {
 public:
   /// `root` overrides the block's own where it is not empty.  `seed` decides a split.
-  DataParts(const Description &description, const std::string &root, uint64_t seed);
+  DataParts(const Description &description, const std::string &root, uint64_t seed, const ReadOptions &options = {});
   bool has(const std::string &part) const; ///< "train", "val" or "test"
   std::shared_ptr<const Dataset> get(const std::string &part);
 
@@ -66,6 +79,7 @@ private:
   const Description &description;
   std::string root;
   uint64_t seed;
+  ReadOptions options;
   std::shared_ptr<const Dataset> train, val, test;
 };
 

@@ -16,7 +16,9 @@ Image readImage(const std::string &path) {
     return decodePng(bytes, path);
   if (bytes.compare(0, 3, "\xff\xd8\xff") == 0)
     return decodeJpeg(bytes, path);
-  fail(Exit::badData, "{} is {}", printable(path), bytes.empty() ? "empty" : "neither a PNG nor a JPEG file");
+  if (bytes.compare(0, 4, "RIFF") == 0 && bytes.size() > 12 && bytes.compare(8, 4, "WEBP") == 0)
+    return decodeWebp(bytes, path);
+  fail(Exit::badData, "{} is {}", printable(path), bytes.empty() ? "empty" : "neither a PNG, a JPEG nor a WebP file");
 }
 
 Image withChannels(Image image, int64_t channels) {
@@ -85,6 +87,27 @@ Image resized(const Image &image, int64_t height, int64_t width) {
         out.pixels[size_t((h * width + w) * C + c)] = toByte(sum);
       }
   return out;
+}
+
+/// The middle of `image`, black where it does not reach.
+static Image centred(const Image &image, int64_t height, int64_t width) {
+  const int64_t C = image.channels, dy = (image.height - height) / 2, dx = (image.width - width) / 2;
+  Image out{height, width, C, std::vector<uint8_t>(size_t(height * width * C))};
+  for (int64_t h = std::max<int64_t>(0, -dy); h < std::min(height, image.height - dy); ++h)
+    for (int64_t w = std::max<int64_t>(0, -dx); w < std::min(width, image.width - dx); ++w)
+      std::copy_n(&image.pixels[size_t(((h + dy) * image.width + w + dx) * C)], C, &out.pixels[size_t((h * width + w) * C)]);
+  return out;
+}
+
+Image fitted(Image image, const Description &d) {
+  image = withChannels(std::move(image), d.channels);
+  const std::string mode = d.data ? d.data->resize : "stretch";
+  if (mode == "stretch")
+    return resized(image, d.height, d.width);
+  const double down = double(d.height) / double(image.height), across = double(d.width) / double(image.width);
+  const double factor = mode == "crop" ? std::max(down, across) : std::min(down, across);
+  auto side = [&](int64_t from) { return std::max<int64_t>(1, std::llround(double(from) * factor)); };
+  return centred(resized(image, side(image.height), side(image.width)), d.height, d.width);
 }
 
 } // namespace rt

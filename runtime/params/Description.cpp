@@ -81,6 +81,9 @@ static DataInfo parseData(const Json &j) {
       data.std = normalize->at("std").get<std::vector<double>>();
     }
   }
+  data.resize = get<std::string>(j, "resize", "stretch");
+  if (data.resize != "stretch" && data.resize != "crop" && data.resize != "pad")
+    fail(Exit::badModel, "the model asks for the resize mode '{}'; there are stretch, crop and pad", data.resize);
   if (const Json *augment = find(j, "augment"))
     for (const Json &step : *augment)
       data.augment.push_back({step.at("name"), get<std::vector<double>>(step, "args", {})});

@@ -59,6 +59,7 @@ struct DataInfo {
   Normalize normalize = Normalize::none;
   std::vector<double> mean, std;
   std::vector<Augmentation> augment;
+  std::string resize = "stretch"; ///< or "crop", "pad"
 };
 
 struct KeepRule {

@@ -7,16 +7,22 @@
 
 namespace rt {
 
-Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set) {
+Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit) {
   const Description &d = program.description;
   Tally tally(d.classes, d.train.smoothing);
   const int64_t batch = program.model.infer.batch;
   AlignedBuffer logits(size_t(batch * d.classes) * elementBytes(program.elementKind()));
-  std::vector<int64_t> samples(static_cast<size_t>(batch));
-  for (int64_t first = 0; first < set.size() && !pendingSignal(); first += batch) {
-    const int64_t n = std::min(batch, set.size() - first);
-    std::iota(samples.begin(), samples.end(), first);
-    loader.load(set, samples.data(), n, nullptr, 0, program.x(), program.labels());
+  PrefetchPlan plan;
+  plan.samples.resize(size_t(limit > 0 ? std::min(set.size(), limit * batch) : set.size()));
+  std::iota(plan.samples.begin(), plan.samples.end(), 0);
+  plan.batch = batch;
+  plan.capacity = program.capacity();
+  plan.workers = prefetchWorkers(set, program.device.pool.threads());
+  Prefetch prefetch(loader, set, std::move(plan));
+  while (!pendingSignal()) {
+    const int64_t n = program.take(prefetch);
+    if (n == 0)
+      break;
     program.infer(program.x(), n, logits.data());
     tally.add(logits.data(), program.elementKind(), program.labels(), n);
   }

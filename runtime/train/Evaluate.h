@@ -7,7 +7,7 @@
 
 namespace rt {
 
-/// Stops early, with what it has, when a signal is pending.
-Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set);
+/// Stops early, with what it has, when a signal is pending.  `limit`: batches at most; 0: all.
+Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit = 0);
 
 } // namespace rt

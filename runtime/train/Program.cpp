@@ -23,7 +23,7 @@ static const cnn_model &checked(const cnn_model &model) {
 
 Program::Program(const cnn_model &model, const Description &description, int threads)
     : model(checked(model)), description(description), device(threads), tensors(description.tensors, model.element_kind) {
-  const size_t n = size_t(std::max(model.train_step.batch, model.infer.batch));
+  const size_t n = size_t(capacity());
   xBuffer = AlignedBuffer(n * size_t(description.imageElements()) * elementBytes(elementKind()));
   labelBuffer = AlignedBuffer(n * sizeof(int32_t));
 }

@@ -1,6 +1,7 @@
 // The generated code together with the memory that it works on.
 // In: batches of x and labels.  Out: steps of training, logits.
 #pragma once
+#include "runtime/data/Prefetch.h"
 #include "runtime/device/AlignedBuffer.h"
 #include "runtime/device/Launch.h"
 #include "runtime/params/TensorStore.h"
@@ -27,6 +28,9 @@ public:
   /// The batch to be trained on or inferred: (batch,H,W,C) and (batch).
   void *x() const { return xBuffer.data(); }
   int32_t *labels() const { return labelBuffer.as<int32_t>(); }
+  int64_t capacity() const { return std::max(model.train_step.batch, model.infer.batch); } ///< samples that x() and labels() hold
+  /// x() and labels() become the prefetched batch; gives its number of samples, 0 at the end.
+  int64_t take(Prefetch &prefetch) { return prefetch.next(xBuffer, labelBuffer); }
 
   /// One step on x() and labels().  `step` counts from 1.
   StepResult trainStep(double lr, uint64_t step, uint64_t seed);

@@ -83,6 +83,7 @@ void Progress::epoch(const EpochReport &r) {
     object["best"] = r.best;
     object["seconds"] = r.seconds;
     object["img_s"] = r.imagesPerSecond;
+    object["data_wait"] = r.dataWait;
     return line(object);
   }
   clearBar();
@@ -92,6 +93,14 @@ void Progress::epoch(const EpochReport &r) {
   if (r.test)
     text += fmt::format("  test loss {:.4f}  test accuracy {:.4f}", r.test->loss, r.test->accuracy);
   line(text + fmt::format("  {:.1f} s  {:.0f} img/s{}", r.seconds, r.imagesPerSecond, r.best ? "  best" : ""));
+}
+
+void Progress::data(double wait) {
+  clearBar();
+  if (json)
+    line(Json{{"event", "data"}, {"data_wait", wait}});
+  else
+    line(fmt::format("data: the steps waited for {:.2f} % of the training time", 100 * wait));
 }
 
 void Progress::note(const std::string &event, const std::string &text) {

@@ -48,7 +48,7 @@ void Trainer::prepare() {
   } else {
     program.tensors.initialise(position.seed);
   }
-  parts = std::make_unique<DataParts>(d, options.data, position.seed);
+  parts = std::make_unique<DataParts>(d, options.data, position.seed, options.read);
   augment = std::make_unique<Augment>(d, position.seed);
   for (const char *part : {"val", "test"})
     if (namesPart(d, part) && !parts->has(part))
@@ -100,10 +100,13 @@ Trainer::Ended Trainer::runEpoch() {
   const std::vector<int64_t> order = epochOrder(train->size(), position.seed, position.epoch);
   const int64_t N = program.batch();
   stepsHere = 0;
+  PrefetchPlan plan{{order.begin() + int64_t(position.stepInEpoch) * N, order.begin() + batches * N}, N, program.capacity(), augment.get(), position.epoch,
+                    prefetchWorkers(*train, program.device.pool.threads())};
+  Prefetch prefetch(*loader, *train, std::move(plan));
   for (int64_t b = int64_t(position.stepInEpoch); b < batches; ++b) {
     if (pendingSignal())
       return Ended::interrupted;
-    loader->load(*train, &order[size_t(b * N)], N, augment.get(), position.epoch, program.x(), program.labels());
+    program.take(prefetch);
     const double lr = learningRate(b);
     const StepResult result = program.trainStep(lr, position.step + 1, position.seed);
     if (!result.finite)
@@ -116,6 +119,7 @@ Trainer::Ended Trainer::runEpoch() {
     const double seen = double(b + 1) * double(N);
     progress.step(position.epoch + 1, options.epochs, b + 1, batches, position.lossSum / seen, double(position.correct) / seen, N);
   }
+  waitSeconds = prefetch.waited();
   epochSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return Ended::epoch;
 }
@@ -124,7 +128,8 @@ EpochReport Trainer::measure() {
   const double seen = double(batches * program.batch());
   EpochReport report{position.epoch + 1, options.epochs, position.step, learningRate(batches - 1), epochSeconds,
                      double(stepsHere * program.batch()) / std::max(epochSeconds, 1e-9),
-                     {position.lossSum / seen, double(position.correct) / seen}, {}, {}, false};
+                     {position.lossSum / seen, double(position.correct) / seen}, {}, {}, false, waitSeconds / std::max(epochSeconds, 1e-9)};
+  waitTotal += waitSeconds, secondsTotal += epochSeconds;
   auto of = [&](const Dataset &set) {
     const Tally tally = evaluate(program, *loader, set);
     return PartMetrics{tally.loss(), tally.accuracy()};
@@ -220,6 +225,7 @@ int Trainer::run() {
     if (options.stopAfter && ++epochsHere >= options.stopAfter)
       break;
   }
+  progress.data(waitTotal / std::max(secondsTotal, 1e-9));
   progress.note("saved", fmt::format("saved {}{}", printable(path(lastFile)),
                                      position.bestEpoch ? fmt::format(" and {} (epoch {}, {} {:.4f})", printable(path(bestFile)),
                                                                       position.bestEpoch, d.train.keep->metric, position.best)

@@ -16,6 +16,7 @@ struct TrainOptions {
   uint64_t stopAfter = 0;        ///< epochs in this run; 0: no such limit
   std::optional<uint64_t> seed;  ///< otherwise the model's, or the checkpoint's
   bool resume = false, json = false;
+  ReadOptions read;
 };
 
 class Trainer {
@@ -50,7 +51,8 @@ private:
   TrainingPosition position;
   int64_t batches = 0;
   uint64_t epochsHere = 0;
-  double epochSeconds = 0;
+  double epochSeconds = 0, waitSeconds = 0; ///< of the epoch; the second is the part in which the step waited for data
+  double secondsTotal = 0, waitTotal = 0;   ///< of this run
   int64_t stepsHere = 0; ///< of this epoch, in this run
 };
 

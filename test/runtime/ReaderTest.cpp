@@ -96,7 +96,7 @@ static void pictures(const std::string &dir) {
   put(path, std::string("\xff\xd8\xff", 3) + "noise");
   refuses([&] { readImage(path); }, "is not a good JPEG file");
   put(path, "GIF89a");
-  refuses([&] { readImage(path); }, "neither a PNG nor a JPEG");
+  refuses([&] { readImage(path); }, "neither a PNG, a JPEG nor a WebP");
   refuses([&] { readImage(dir); }, "is not a regular file");
 }
 
