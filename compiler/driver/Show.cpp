@@ -31,13 +31,16 @@ std::vector<int> tensorsOf(const Layer &layer) {
   return {};
 }
 
-/// 1234567 -> "1,234,567"
+} // namespace
+
 std::string grouped(int64_t n) {
   std::string digits = std::to_string(n), out;
   for (size_t i = 0; i < digits.size(); ++i)
     out += (i && (digits.size() - i) % 3 == 0 ? "," : "") + std::string(1, digits[i]);
   return out;
 }
+
+namespace {
 
 std::string bytes(double n) {
   const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -9,6 +9,9 @@ namespace cnnc {
 std::string showTable(const Network &network);
 std::string showJson(const Network &network);
 
+/// 1234567 -> "1,234,567"
+std::string grouped(int64_t n);
+
 /// Elements of the parameters (not the statistics) whose names stand below the layer's.
 int64_t parametersOf(const Network &network, const Layer &layer);
 

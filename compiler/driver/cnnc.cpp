@@ -2,7 +2,9 @@
 // In: the command line.  Out: an executable, a stage's text, a table or messages; exit status 0 done, 1 the file is wrong, 2 the
 // command line is wrong, 3 the environment is.
 #include "compiler/driver/Compile.h"
+#include "compiler/driver/Graph.h"
 #include "compiler/driver/Show.h"
+#include "compiler/frontend/Format.h"
 #include "compiler/frontend/Frontend.h"
 #include "compiler/frontend/Parse.h"
 
@@ -20,6 +22,8 @@ constexpr const char *examples = R"(examples:
   ./lenet train                      train it
   cnnc check lenet.cnn               check names and shapes only
   cnnc show lenet.cnn                the table of its layers
+  cnnc show lenet.cnn --graph a.svg  a picture of it
+  cnnc fmt lenet.cnn                 set its spaces anew
   cnnc lenet.cnn -P width=64 --batch 256 -o lenet64
   cnnc --explain E0203               what a message means)";
 
@@ -27,6 +31,9 @@ struct CommandLine {
   std::string input, output, emit = "exe", target = "cpu", mcpu = "native", precision, network, explain, format = "text";
   std::vector<std::string> params, warnings;
   int64_t batch = 0;
+  std::string graph;
+  std::vector<std::string> files; ///< of fmt
+  bool onlyCheck = false;         ///< of fmt
   bool json = false, version = false, verbose = false;
   std::string mode; ///< "", "check" or "show"
 };
@@ -85,6 +92,33 @@ FrontendOptions frontendOptions(const CommandLine &c, DiagnosticEngine &diagnost
   return options;
 }
 
+/// `cnnc fmt`: 1 if a file cannot be parsed or, with --check, is not formatted.
+int formatFiles(const CommandLine &c) {
+  DiagnosticEngine diagnostics;
+  int status = 0;
+  for (const std::string &path : c.files) {
+    std::string why;
+    auto source = readSource(path, maxSourceBytes, path != "-", why);
+    if (!source) {
+      diagnostics.report(Diag::CannotRead, {}, {path}).note(why);
+      continue;
+    }
+    DiagnosticEngine own;
+    auto text = formatSource(source, own);
+    if (!text) {
+      status = std::max(status, finish(c, own, 1));
+      continue;
+    }
+    if (c.onlyCheck && *text != source->text) {
+      std::cout << path << "\n";
+      status = std::max(status, 1);
+    }
+    if (!c.onlyCheck && (path == "-" || *text != source->text) && !write(path, *text))
+      diagnostics.report(Diag::Environment, {}, {"cannot write `" + path + "`: " + std::strerror(errno)});
+  }
+  return finish(c, diagnostics, status);
+}
+
 int run(const CommandLine &c, const std::string &command) {
   DiagnosticEngine diagnostics;
   for (const std::string &warning : c.warnings)
@@ -111,6 +145,12 @@ int run(const CommandLine &c, const std::string &command) {
   std::vector<Network> networks = check(source, frontend, diagnostics);
   if (diagnostics.hasErrors() || c.mode == "check")
     return finish(c, diagnostics, 0);
+  if (!c.graph.empty()) {
+    bool dot = c.graph.size() > 4 && c.graph.substr(c.graph.size() - 4) == ".dot";
+    if (!write(c.graph, dot ? graphDot(networks[0]) : graphSvg(networks[0])))
+      diagnostics.report(Diag::Environment, {}, {"cannot write `" + c.graph + "`: " + std::strerror(errno)});
+    return finish(c, diagnostics, 0);
+  }
   if (c.mode == "show")
     return emitText(c, c.json ? showJson(networks[0]) : showTable(networks[0]), diagnostics);
 
@@ -146,12 +186,19 @@ int realMain(int argc, char **argv) {
   show->add_flag("--json", c.json, "as JSON");
   show->add_option("-o", c.output, "the file to write");
 
+  show->add_option("--graph", c.graph, "FILE.svg or FILE.dot: a picture of the network instead");
+  auto *fmt = app.add_subcommand("fmt", "set indentation and spaces anew");
+  fmt->add_option("FILE", c.files, "the .cnn files; - reads standard input and writes standard output")->required();
+  fmt->add_flag("--check", c.onlyCheck, "write nothing, list the files that would change, and fail if there are any");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   c.mode = check->parsed() ? "check" : show->parsed() ? "show" : "";
+  if (fmt->parsed())
+    return formatFiles(c);
   if (c.version) {
     std::cout << "cnnc " CNNC_VERSION "\n";
     return 0;

@@ -63,7 +63,8 @@ struct Step {
     Repeat,   ///< value: how often; bodies[0]
     For,      ///< name, value: the list; bodies[0]
     If,       ///< conditions[i] chooses bodies[i]; one body more than conditions: the else
-    Let,      ///< name, value
+    Let,      ///< name, value; null: it could not be read
+    Unreadable, ///< a statement with a syntax error: what follows sees an unknown map
   };
   Kind kind = Kind::Layer;
   bool beginsStatement = true; ///< false: it follows `->`
@@ -90,7 +91,7 @@ struct Import {
 };
 struct Param {
   Word name;
-  ExprPtr value;
+  ExprPtr value; ///< null: it could not be read
 };
 struct Network {
   Word name;
@@ -126,6 +127,7 @@ struct Program {
 
 struct File {
   std::shared_ptr<const SourceFile> source;
+  bool incomplete = false; ///< statements with syntax errors are left out
   std::vector<Import> imports;
   std::vector<Param> params;
   std::vector<Network> networks;

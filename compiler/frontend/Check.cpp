@@ -52,7 +52,7 @@ void evaluateParams(const Definitions &definitions, const FrontendOptions &optio
   }
   for (const ast::Param *param : definitions.params) {
     auto it = given.find(param->name.text);
-    Value value = evaluator.evaluate(*param->value, globals, nullptr);
+    Value value = param->value ? evaluator.evaluate(*param->value, globals, nullptr) : Value();
     bool typed = it != given.end() && !value.bad() && !it->second.bad();
     bool differs = typed && it->second.kind != value.kind;
     if (differs)
@@ -97,6 +97,8 @@ std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, c
   checkDefinitions(definitions, diagnostics);
 
   const ast::File &main = definitions.files.front();
+  if (main.incomplete && definitions.networks.empty())
+    return networks;
   bool library = !main.blocks.empty() || !main.programs.empty() || !main.params.empty() || !main.data.empty() || !main.train.empty() || !main.tune.empty();
   if (definitions.networks.empty() && !(library && options.allNetworks && !options.network)) {
     Span start = spanOf(source, 0, 0);

@@ -70,10 +70,10 @@ Current Elaboration::step(const ast::Step &s, Current in, Environment &environme
   case Kind::For: return forEach(s, in, environment, scope);
   case Kind::If: return choice(s, in, environment, scope);
   case Kind::Let: {
-    Value value = evaluate(*s.value, environment, in);
-    environment.names[s.name.text] = value;
+    environment.names[s.name.text] = s.value ? evaluate(*s.value, environment, in) : Value();
     return in;
   }
+  case Kind::Unreadable: return poisoned(in);
   }
   return in;
 }

@@ -235,6 +235,8 @@ void Entries::augment(const ast::Entry &entry, Data &data) {
   for (const ast::Step &s : entry.layers) {
     auto spec = std::find_if(std::begin(augmentations), std::end(augmentations), [&](auto &a) { return s.name.text == a.name; });
     if (s.kind != ast::Step::Kind::Layer || spec == std::end(augmentations)) {
+      if (s.kind == ast::Step::Kind::Unreadable)
+        continue;
       auto &d = diagnostics.report(Diag::UnknownChoice, s.span, {"augmentation", s.kind == ast::Step::Kind::Layer ? s.name.text : "statement"});
       d.suggest(s.name.span, s.name.text, known);
       continue;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 namespace cnnc {
 namespace {
@@ -89,7 +90,8 @@ public:
   SyntaxErrors(const Places &places, DiagnosticEngine &diagnostics) : places(places), diagnostics(diagnostics) {}
   void syntaxError(antlr4::Recognizer *recognizer, AntlrToken *offending, size_t, size_t, const std::string &, std::exception_ptr) override {
     ++count;
-    if (!offending || count > maxSyntaxErrors)
+    bool reported = offending && (!lines.insert(offending->getLine()).second);
+    if (!offending || reported || count > maxSyntaxErrors)
       return;
     auto *parser = dynamic_cast<antlr4::Parser *>(recognizer);
     Span span = places.span(offending);
@@ -102,6 +104,7 @@ public:
       d.help("a constant is named outside of the network with `param`, a map inside with `let`");
   }
   size_t count = 0;
+  std::set<size_t> lines; ///< those of which something has been said
 
 private:
   static constexpr size_t maxSyntaxErrors = 20;
@@ -114,7 +117,8 @@ class TreeBuilder {
 public:
   TreeBuilder(const Places &places, DiagnosticEngine &diagnostics) : places(places), diagnostics(diagnostics) {}
 
-  ast::File file(CnnParser::FileContext *context);
+  /// nullopt if a whole definition cannot be read: others may need it.
+  std::optional<ast::File> file(CnnParser::FileContext *context, bool withErrors);
   ast::ExprPtr expression(CnnParser::ExpressionContext *context);
 
 private:
@@ -129,9 +133,48 @@ private:
   ast::Section section(antlr4::ParserRuleContext *context, const std::vector<CnnParser::EntryContext *> &entries);
   ast::Program program(CnnParser::DefinitionContext *context);
 
+  bool broken(antlr4::tree::ParseTree *tree) const;
+  bool brokenItself(antlr4::ParserRuleContext *context) const;
+  void unreadable(CnnParser::PipelineContext *pipeline, ast::Layers &list);
+
   const Places &places;
   DiagnosticEngine &diagnostics;
+  bool withErrors = false;
 };
+
+/// Did the parser skip or make up something directly below this rule?
+bool TreeBuilder::brokenItself(antlr4::ParserRuleContext *context) const {
+  if (!withErrors)
+    return false;
+  auto isError = [](antlr4::tree::ParseTree *child) { return dynamic_cast<antlr4::tree::ErrorNode *>(child) != nullptr; };
+  return context->exception || std::any_of(context->children.begin(), context->children.end(), isError);
+}
+
+/// The same anywhere below.
+bool TreeBuilder::broken(antlr4::tree::ParseTree *tree) const {
+  if (!withErrors)
+    return false;
+  if (!tree || dynamic_cast<antlr4::tree::ErrorNode *>(tree))
+    return true;
+  auto *context = dynamic_cast<antlr4::ParserRuleContext *>(tree);
+  return (context && context->exception) ||
+         std::any_of(tree->children.begin(), tree->children.end(), [&](antlr4::tree::ParseTree *child) { return broken(child); });
+}
+
+/// In the place of a pipeline that cannot be read; the names that its lets would have given stay known.
+void TreeBuilder::unreadable(CnnParser::PipelineContext *pipeline, ast::Layers &list) {
+  ast::Step s;
+  s.kind = ast::Step::Kind::Unreadable;
+  s.span = places.span(pipeline->getStart());
+  for (auto *step : pipeline->step())
+    if (auto *let = step->let(); let && let->word() && !broken(let->word())) {
+      ast::Step named = s;
+      named.kind = ast::Step::Kind::Let;
+      named.name = word(let->word());
+      list.push_back(named);
+    }
+  list.push_back(s);
+}
 
 std::string TreeBuilder::unquote(const std::string &text) {
   std::string out;
@@ -232,11 +275,22 @@ ast::ExprPtr TreeBuilder::expression(CnnParser::ExpressionContext *context) {
 
 ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
   ast::Layers list;
-  for (auto *pipeline : context->pipeline())
+  for (auto *pipeline : context->pipeline()) {
+    if (broken(pipeline)) {
+      unreadable(pipeline, list);
+      continue;
+    }
     for (auto *s : pipeline->step()) {
       list.push_back(step(s));
       list.back().beginsStatement = s == pipeline->step(0);
     }
+  }
+  if (brokenItself(context)) {
+    ast::Step s;
+    s.kind = ast::Step::Kind::Unreadable;
+    s.span = places.span(context->getStart());
+    list.push_back(s);
+  }
   return list;
 }
 
@@ -299,6 +353,8 @@ ast::Section TreeBuilder::section(antlr4::ParserRuleContext *context, const std:
   ast::Section section;
   section.span = places.span(context->getStart());
   for (auto *e : entries) {
+    if (broken(e))
+      continue;
     ast::Entry entry;
     entry.name = word(e->word());
     if (e->expression())
@@ -333,14 +389,25 @@ ast::Program TreeBuilder::program(CnnParser::DefinitionContext *context) {
   return p;
 }
 
-ast::File TreeBuilder::file(CnnParser::FileContext *context) {
+std::optional<ast::File> TreeBuilder::file(CnnParser::FileContext *context, bool errors) {
+  withErrors = errors;
   ast::File file;
   file.source = places.positions.source;
+  file.incomplete = errors;
+  if (brokenItself(context))
+    return std::nullopt;
   for (auto *d : context->definition()) {
+    auto *named = d->network();
+    bool inside = d->data() || d->train() || d->tune() || (d->param() && d->param()->word() && !broken(d->param()->word())) ||
+                  (named && named->word() && !broken(named->word()) && named->layers());
+    auto *blockIn = d->block();
+    inside |= blockIn && blockIn->word() && !broken(blockIn->word()) && blockIn->layers() && (!blockIn->parameters() || !broken(blockIn->parameters()));
+    if (brokenItself(d) || (!inside && broken(d)))
+      return std::nullopt;
     if (auto *c = d->importFile())
       file.imports.push_back({unquote(c->STRING()->getText()), places.span(c->STRING()->getSymbol())});
     else if (auto *c = d->param())
-      file.params.push_back({word(c->word()), expression(c->expression())});
+      file.params.push_back({word(c->word()), broken(c->expression()) || brokenItself(c) ? nullptr : expression(c->expression())});
     else if (auto *c = d->network())
       file.networks.push_back({word(c->word()), layers(c->layers())});
     else if (auto *c = d->block())
@@ -367,7 +434,7 @@ template <typename Read> bool withParser(const std::shared_ptr<const SourceFile>
   lexer.removeErrorListeners();
   antlr4::CommonTokenStream tokens(&lexer);
   tokens.fill();
-  if (checkTokens(tokensOf(tokens.getTokens()), places.positions, diagnostics) != TokensAre::Good)
+  if (checkTokens(tokensOf(tokens.getTokens()), places.positions, diagnostics) == TokensAre::Unusable)
     return false;
 
   CnnParser parser(&tokens);
@@ -375,6 +442,9 @@ template <typename Read> bool withParser(const std::shared_ptr<const SourceFile>
   parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::SLL);
   parser.setErrorHandler(std::make_shared<antlr4::BailErrorStrategy>());
   SyntaxErrors errors(places, diagnostics);
+  for (const AntlrToken *token : tokens.getTokens()) // their lines are spoken of already
+    if (token->getType() == CnnLexer::UNKNOWN || token->getType() == CnnLexer::UNCLOSED_STRING)
+      errors.lines.insert(token->getLine());
   try {
     return read(parser, places, errors);
   } catch (const antlr4::ParseCancellationException &) {
@@ -394,11 +464,13 @@ std::optional<ast::File> parse(const std::shared_ptr<const SourceFile> &source, 
   std::optional<ast::File> file;
   withParser(source, diagnostics, [&](CnnParser &parser, const Places &places, SyntaxErrors &errors) {
     auto *tree = parser.file();
-    if (errors.count == 0)
-      file = TreeBuilder(places, diagnostics).file(tree);
-    return errors.count == 0;
+    size_t read = diagnostics.errors();
+    file = TreeBuilder(places, diagnostics).file(tree, errors.count != 0);
+    if (diagnostics.errors() != read || parser.getCurrentToken()->getType() != AntlrToken::EOF)
+      file.reset();
+    return file.has_value();
   });
-  if (diagnostics.errors() != before)
+  if (file && diagnostics.errors() != before && !file->incomplete)
     return std::nullopt;
   return file;
 }

@@ -14,7 +14,8 @@ constexpr size_t maxBracketDepth = 256;
 constexpr size_t maxIdentifier = 64;
 constexpr size_t maxOperators = 500; ///< in one expression
 
-/// nullopt if the file cannot be parsed; the reasons are in `diagnostics`.
+/// nullopt if the file cannot be parsed; the reasons are in `diagnostics`. Where the mistakes are inside statements, these are left out,
+/// the file is marked incomplete, and the rest of it can still be checked.
 std::optional<ast::File> parse(const std::shared_ptr<const SourceFile> &source, DiagnosticEngine &diagnostics);
 
 /// One expression, for `-P name=value`.

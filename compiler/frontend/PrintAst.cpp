@@ -187,7 +187,7 @@ std::string Printer::file(const ast::File &file) {
 std::string printAst(const std::shared_ptr<const SourceFile> &source, DiagnosticEngine &diagnostics) {
   std::string text;
   onBigStack([&] {
-    if (auto file = parse(source, diagnostics))
+    if (auto file = parse(source, diagnostics); file && !file->incomplete)
       text = Printer().file(*file);
   });
   return text;

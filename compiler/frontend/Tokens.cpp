@@ -79,7 +79,7 @@ private:
     }
     if (token.kind == Token::Kind::Identifier && token.text.size() > maxIdentifier) {
       limit(token, "names have at most " + std::to_string(maxIdentifier) + " characters");
-      return good = false, true;
+      return false;
     }
     return checkBracket(token) && checkLength(token);
   }

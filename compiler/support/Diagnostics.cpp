@@ -122,6 +122,13 @@ Diagnostic &DiagnosticEngine::report(Diag id, const Span &at, const std::vector<
 
   std::string key = std::string(info(id).code) + position(at) + (at.line ? "" : diagnostic.message);
   bool repeated = !seen.insert(key).second;
+  // What is said of a line that cannot be read would be said of its remains.
+  std::string line = at.line ? (at.file ? at.file->path : "") + ":" + std::to_string(at.line) : "";
+  bool unreadable = id == Diag::UnknownCharacter || id == Diag::UnclosedString || id == Diag::Syntax;
+  if (at.line && !unreadable)
+    repeated |= unreadableLines.count(line) != 0;
+  if (at.line && unreadable)
+    unreadableLines.insert(line);
   bool silent = info(id).severity == Severity::Warning && (!warningsEnabled || silenced.count(id));
   bool beyond = !repeated && !silent && diagnostics.size() >= maxDiagnostics;
   if (!repeated && !silent) {

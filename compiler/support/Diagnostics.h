@@ -77,7 +77,7 @@ struct RenderOptions {
 
 class DiagnosticEngine {
 public:
-  /// A second report of the same message at the same place (a block expanded twice) is swallowed; so is everything past
+  /// What comes after a lexical or syntax error in the same line is swallowed. A second report of the same message at the same place (a block expanded twice) is swallowed; so is everything past
   /// `maxDiagnostics`. The returned reference may still be decorated.
   Diagnostic &report(Diag id, const Span &at, const std::vector<std::string> &arguments = {});
 
@@ -103,7 +103,7 @@ private:
 
   std::deque<Diagnostic> diagnostics;
   std::deque<Diagnostic> swallowed;
-  std::set<std::string> seen;
+  std::set<std::string> seen, unreadableLines;
   std::set<Diag> silenced, raised; ///< by -W no-NAME and -W error=NAME
   size_t errorCount = 0, warningCount = 0, beyondLimit = 0;
 };
