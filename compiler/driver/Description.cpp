@@ -48,7 +48,7 @@ json dataOf(const Network &network) {
     normalize = {{"mean", d.mean}, {"std", d.std}};
   json val = d.val ? sourceOf(d.val) : d.valSplit > 0 ? json{{"split", d.valSplit}} : json(nullptr);
   return {{"root", d.root}, {"train", sourceOf(d.train)}, {"test", sourceOf(d.test)}, {"val", val}, {"class_names", d.classes},
-          {"normalize", normalize}, {"augment", augment}};
+          {"normalize", normalize}, {"augment", augment}, {"resize", d.resize.empty() ? "stretch" : d.resize}};
 }
 
 json trainOf(const Train &t) {

@@ -8,7 +8,7 @@
 namespace cnnc {
 namespace {
 
-const std::vector<std::string> readers = {"idx", "folder", "cifar10", "cifar100", "csv", "npy", "mnist"};
+const std::vector<std::string> readers = {"idx", "folder", "cifar10", "cifar100", "csv", "npy"};
 
 /// What augment knows: name, least and most number of arguments.
 struct AugmentationSpec {
@@ -17,7 +17,7 @@ struct AugmentationSpec {
 };
 const AugmentationSpec augmentations[] = {{"hflip", 0, 1},  {"vflip", 0, 1},      {"shift", 1, 2},    {"rotate", 1, 1}, {"crop", 1, 2},
                                           {"scale", 1, 2},  {"brightness", 1, 1}, {"contrast", 1, 1}, {"noise", 1, 1},  {"cutout", 1, 2},
-                                          {"erase", 0, 1},  {"mixup", 1, 1},      {"cutmix", 1, 1},   {"shear", 1, 1}};
+                                          {"erase", 0, 1},  {"saturation", 1, 1}, {"hue", 1, 1},      {"shear", 1, 1}, {"randaugment", 0, 2}};
 
 } // namespace
 
@@ -115,12 +115,14 @@ std::vector<double> Entries::numbers(const ast::Argument &argument, const std::s
 std::optional<Data> Entries::data(const Network &network) {
   if (!definitions.data)
     return std::nullopt;
-  Table table = entriesOf(*definitions.data, "data", {"root", "train", "test", "val", "classes", "normalize", "augment"});
+  Table table = entriesOf(*definitions.data, "data", {"root", "train", "test", "val", "classes", "normalize", "augment", "resize"});
   Data data;
   data.span = definitions.data->span;
   for (auto &[name, entry] : table) {
     if (name == "root")
       data.root = string(*entry);
+    else if (name == "resize")
+      data.resize = choose(*entry->value, "resize", {"stretch", "crop", "pad"});
     else if (name == "train")
       data.train = source(*entry);
     else if (name == "test")
@@ -152,6 +154,14 @@ std::optional<DataSource> Entries::source(const ast::Entry &entry) {
     }
     source.files.push_back(value.text);
   }
+  if (source.reader == "csv" && source.files.size() != 1) {
+    wrong(*entry.value, "csv", "given one file of lines PATH,LABEL");
+    return std::nullopt;
+  }
+  if (source.reader == "npy" && source.files.size() != 1 && source.files.size() != 2) {
+    wrong(*entry.value, "npy", "given two files, images and labels, or one NPZ archive with the members x and y");
+    return std::nullopt;
+  }
   constexpr size_t idxFiles = 2;
   if (source.reader == "idx" && source.files.size() != idxFiles) {
     wrong(*entry.value, "idx", "given two files, images and labels, and here " + std::string(source.files.size() == 1 ? "is " : "are ") + std::to_string(source.files.size()));
@@ -169,8 +179,9 @@ void Entries::validation(const ast::Entry &entry, Data &data) {
   }
   std::vector<double> part;
   for (const ast::Argument &argument : entry.value->arguments)
-    for (double number : numbers(argument, "split"))
-      part.push_back(number);
+    if (argument.value->kind != ast::Expr::Kind::Name || argument.value->text != "stratified") // it always is
+      for (double number : numbers(argument, "split"))
+        part.push_back(number);
   if (part.size() == 1 && part[0] > 0 && part[0] < 1)
     data.valSplit = part[0];
   else
@@ -238,7 +249,10 @@ void Entries::augment(const ast::Entry &entry, Data &data) {
       if (s.kind == ast::Step::Kind::Unreadable)
         continue;
       auto &d = diagnostics.report(Diag::UnknownChoice, s.span, {"augmentation", s.kind == ast::Step::Kind::Layer ? s.name.text : "statement"});
-      d.suggest(s.name.span, s.name.text, known);
+      if (s.name.text == "mixup" || s.name.text == "cutmix")
+        d.help("mixing two images mixes their labels too, and a step of training takes one whole label a sample");
+      else
+        d.suggest(s.name.span, s.name.text, known);
       continue;
     }
     Augmentation augmentation{s.name.text, {}};

@@ -189,6 +189,7 @@ struct Data {
   std::vector<double> mean, std; ///< explicit normalisation, per channel
   std::vector<Augmentation> augment;
   Span span;
+  std::string resize = "stretch"; ///< pictures of another size: or "crop", "pad"
 };
 
 enum class Precision { F32, F64, BF16 };

@@ -20,7 +20,7 @@ static constexpr int maxThreads = 1024;
 
 static const std::pair<const char *, int (*)(const cnn_model &, const Options &)> commands[] = {
     {"train", runTrain}, {"eval", runEval},   {"predict", runPredict}, {"info", runInfo},
-    {"bench", runBench}, {"probe", runProbe}, {"export", runExport}};
+    {"data", runData},   {"lr-find", runLrFind}, {"bench", runBench}, {"probe", runProbe}, {"export", runExport}};
 
 static void printShortHelp(const std::string &program, const Description &d, FILE *to) {
   fmt::print(to,
@@ -30,6 +30,8 @@ static void printShortHelp(const std::string &program, const Description &d, FIL
              "  eval CHECKPOINT             accuracy, top-5, loss, per-class table, confusions\n"
              "  predict CHECKPOINT IMAGE... the likeliest classes of PNG or JPEG files\n"
              "  info                        layers, parameters, memory, how it was compiled\n"
+             "  data                        what the network sees: counts, a picture of samples\n"
+             "  lr-find                     learning-rate range test, with a plot\n"
              "  bench                       time a step on data in memory\n"
              "  probe                       one step on given tensors, for comparison\n"
              "  export CHECKPOINT           to other formats (not yet)\n\n"
@@ -95,6 +97,31 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   train->add_flag("--resume", o.resume, "go on from DIR/last.safetensors");
   train->add_option("--checkpoint", o.checkpoint,
                     fmt::format("directory of last.safetensors and best.safetensors (default: checkpoints/{})", d.name));
+  train->add_option("--lr", o.lr, fmt::format("learning rate (default: {})", d.train.lr))->check(CLI::Range(1e-12, 1e6));
+  train->add_option("--lr-factor", o.lrFactor, "times the learning rate")->check(CLI::Range(1e-9, 1e9));
+  train->add_option("--ema", o.ema, "average the weights with this decay, e.g. 0.999; measured with, and saved beside them as NAME.ema")->check(CLI::Range(0.0, 0.9999999));
+  train->add_option("--keep", o.keep, "keep best.safetensors by PART.METRIC, e.g. val.loss; none");
+  train->add_option("--stop", o.stop, "PART.METRIC:N ends the run when it has not been better for N epochs; none");
+  train->add_option("--on-nan", o.onNan, "a loss that is not finite: stop (default), skip the step, rollback to the last checkpoint at half the rate")
+      ->check(CLI::IsMember({"stop", "skip", "rollback"}));
+  CLI::Option *load = train->add_option("--load", o.load, "begin with the weights of a safetensors file, those that fit");
+  train->add_option("--only", o.only, "load only tensors whose names begin so")->needs(load);
+  load->excludes("--resume");
+  train->add_option("--limit-batches", o.limitBatches, "batches of an epoch and of each evaluation at most")->check(CLI::Range(1, 1000000000));
+  train->add_option("--overfit", o.overfit, "train on the same first N batches, not augmented: the loss must vanish")->check(CLI::Range(1, 1000000000));
+  train->add_option("--max-time", o.maxSeconds, "seconds, then save and end")->check(CLI::Range(0.001, 1e9));
+  train->add_flag("--fast-dev-run", o.fastDevRun, "one epoch of two batches, nothing is written");
+  CLI::App *dataCommand = app.add_subcommand("data", "What the network sees: counts by class and a picture of samples.");
+  dataCommand->add_option("--split", o.part, "train (default), val or test")->check(CLI::IsMember({"test", "val", "train"}));
+  dataCommand->add_option("--show", o.show, "samples in the picture (default: 16)")->check(CLI::Range(1, 1024));
+  dataCommand->add_option("-o,--out", o.out, "PNG file to write");
+  data(dataCommand), threads(dataCommand), seedOption(dataCommand);
+  CLI::App *find = app.add_subcommand("lr-find", "Raise the learning rate step by step until the loss runs away; no checkpoint is touched.");
+  find->add_option("--from", o.from, "first rate (default: 1e-6)")->check(CLI::Range(1e-15, 1e6));
+  find->add_option("--to", o.to, "last rate (default: 1)")->check(CLI::Range(1e-15, 1e6));
+  find->add_option("--steps", o.steps, "steps (default: 100)")->check(CLI::Range(10, 100000));
+  find->add_option("-o,--out", o.out, "SVG file (default: lr-find.svg)");
+  data(find), threads(find), json(find), seedOption(find);
   CLI::App *eval = app.add_subcommand("eval", "Measure a checkpoint on every sample of a part of the data.");
   eval->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
   eval->add_option("--split", o.part, "test (default), val or train")->check(CLI::IsMember({"test", "val", "train"}));
@@ -181,6 +208,8 @@ static int parseAndRun(const cnn_model &model, int argc, char **argv) {
     return int(Exit::usage);
   }
   const CLI::App *chosen = app.get_subcommands().front();
+  if (options.part.empty())
+    options.part = chosen->get_name() == "data" ? "train" : "test";
   options.command = chosen->get_name();
   if (const CLI::Option *option = chosen->get_option_no_throw("--seed"); option && option->count())
     options.seed = seed;

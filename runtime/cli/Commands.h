@@ -17,7 +17,7 @@ struct Options {
   std::string data, checkpoint; ///< train: a directory; eval, predict, export: a file
   uint64_t epochs = 0, stopAfter = 0;
   std::optional<uint64_t> seed;
-  std::string part = "test";
+  std::string part; ///< default: test; of `data`: train
   std::vector<std::string> images;
   int top = 3;
   std::string what = "train", in, out, mode = "train";
@@ -26,6 +26,12 @@ struct Options {
   uint64_t cacheMib = 0;
   bool cacheGiven = false;
   int64_t maxBad = 0;
+  int64_t show = 16, steps = 100;
+  double from = 1e-6, to = 1;
+  double lr = 0, lrFactor = 1, ema = 0, maxSeconds = 0;
+  int64_t limitBatches = 0, overfit = 0;
+  bool fastDevRun = false;
+  std::string keep, stop, load, only, onNan = "stop";
 };
 
 int runTrain(const cnn_model &model, const Options &options);
@@ -34,6 +40,8 @@ int runPredict(const cnn_model &model, const Options &options);
 int runInfo(const cnn_model &model, const Options &options);
 int runBench(const cnn_model &model, const Options &options);
 int runProbe(const cnn_model &model, const Options &options);
+int runData(const cnn_model &model, const Options &options);
+int runLrFind(const cnn_model &model, const Options &options);
 int runExport(const cnn_model &model, const Options &options);
 
 /// How the options ask for data to be read.

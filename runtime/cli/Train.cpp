@@ -4,11 +4,36 @@
 #include "runtime/cli/Commands.h"
 #include "runtime/train/Interrupt.h"
 #include "runtime/train/Trainer.h"
+#include <charconv>
 
 namespace rt {
 
+static bool smallerIsBetter(const std::string &metric) { return metric.size() >= 4 && metric.compare(metric.size() - 4, 4, "loss") == 0; }
+
+/// What the command line changes of the `train` block.
+static void override(Description &d, const Options &o) {
+  if (o.lr > 0)
+    d.train.lr = o.lr;
+  if (o.keep == "none")
+    d.train.keep.reset();
+  else if (!o.keep.empty())
+    d.train.keep = KeepRule{o.keep, !smallerIsBetter(o.keep)};
+  if (o.stop == "none")
+    d.train.stop.reset();
+  else if (!o.stop.empty()) {
+    const size_t colon = o.stop.find(':');
+    int64_t epochs = 0;
+    if (colon != std::string::npos)
+      std::from_chars(o.stop.data() + colon + 1, o.stop.data() + o.stop.size(), epochs);
+    if (epochs < 1)
+      fail(Exit::usage, "--stop takes PART.METRIC:EPOCHS, e.g. val.loss:5, or none; it was given '{}'", printable(o.stop));
+    d.train.stop = StopRule{o.stop.substr(0, colon), epochs};
+  }
+}
+
 int runTrain(const cnn_model &model, const Options &o) {
-  const Description d = parseDescription(model);
+  Description d = parseDescription(model);
+  override(d, o);
   TrainOptions options;
   options.data = o.data;
   options.checkpoint = o.checkpoint.empty() ? "checkpoints/" + d.name : o.checkpoint;
@@ -17,6 +42,18 @@ int runTrain(const cnn_model &model, const Options &o) {
   options.seed = o.seed;
   options.resume = o.resume;
   options.json = o.json;
+  options.lrFactor = o.lrFactor;
+  options.ema = o.ema;
+  options.limitBatches = o.limitBatches;
+  options.overfit = o.overfit;
+  options.maxSeconds = o.maxSeconds;
+  options.load = o.load, options.only = o.only;
+  options.onNan = o.onNan == "skip" ? TrainOptions::OnNan::skip : o.onNan == "rollback" ? TrainOptions::OnNan::rollback : TrainOptions::OnNan::stop;
+  if (o.fastDevRun) {
+    options.dry = true;
+    options.epochs = 1;
+    options.limitBatches = 2;
+  }
   options.read = readOptions(o);
   catchSignals();
   Program program(model, d, o.threads);

@@ -8,7 +8,8 @@
 namespace rt {
 
 static const std::pair<const char *, Reader *> readers[] = {
-    {"idx", readIdx}, {"cifar10", readCifarBinary}, {"cifar100", readCifarBinary}, {"folder", readImageFolder}};
+    {"idx", readIdx}, {"cifar10", readCifarBinary}, {"cifar100", readCifarBinary}, {"csv", readCsv}, {"npy", readNpy},
+    {"folder", readImageFolder}};
 
 std::string pathBelow(const std::string &root, const std::string &file) {
   if (root.empty() || (!file.empty() && file[0] == '/'))

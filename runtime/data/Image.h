@@ -25,6 +25,9 @@ Image decodeWebp(const std::string &bytes, const std::string &path);
 Image withChannels(Image image, int64_t channels);
 /// Bilinear; when it shrinks, the triangle grows with the scale (antialias), as PIL and torchvision do.
 Image resized(const Image &image, int64_t height, int64_t width);
+/// Grey or RGB; appears whole or not at all, fails with Exit::io.
+void writePng(const std::string &path, const Image &image);
+
 /// As the network wants it: its channels, and its size by the data block's `resize`: "stretch" (default); "crop": the shorter side fits, the
 /// middle is cut out; "pad": the longer side fits, black around it.
 Image fitted(Image image, const Description &description);

@@ -9,6 +9,8 @@ using Reader = std::shared_ptr<const Dataset>(const ReaderInput &);
 
 Reader readIdx;         ///< "idx": files = images, labels; plain or gzip
 Reader readCifarBinary; ///< "cifar10", "cifar100": records of label byte(s) and planar pixels
+Reader readCsv;         ///< "csv": files = one file of lines PATH,LABEL
+Reader readNpy;         ///< "npy": files = images.npy, labels.npy, or one .npz with members x and y
 Reader readImageFolder; ///< "folder": files = a directory with one directory a class
 
 /// A file below the root, or the path itself where it is absolute.

@@ -1,6 +1,7 @@
 // Does this processor have what the model was compiled for?
 // In: feature names as LLVM spells them.  Out: a look at cpuid for each (Intel SDM vol. 2A, CPUID; AMD APM vol. 3, appendix E).
 #include "runtime/device/Cpu.h"
+#include <algorithm>
 #include <cpuid.h>
 #include <cstdint>
 #include <cstring>
@@ -69,9 +70,12 @@ std::vector<std::string> missingCpuFeatures(const std::string &list) {
     begin = end + 1;
     if (!name.empty() && name[0] == '+')
       name.erase(0, 1);
-    for (const Feature &feature : features)
-      if (name == feature.name && !has(feature))
-        missing.push_back(name);
+    if (name.empty())
+      continue;
+    // A name that this table does not know cannot be vouched for: code that uses it must not run.
+    const auto feature = std::find_if(std::begin(features), std::end(features), [&](const Feature &f) { return name == f.name; });
+    if (feature == std::end(features) || !has(*feature))
+      missing.push_back(name);
   }
   return missing;
 }

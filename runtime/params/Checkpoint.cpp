@@ -2,12 +2,16 @@
 // In: a store and a position.  Out: bytes that depend on these alone.
 #include "runtime/params/Checkpoint.h"
 #include "runtime/Failure.h"
+#include "runtime/device/Element.h"
+#include "runtime/params/StorageLayout.h"
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 namespace rt {
 
 static constexpr const char *formatVersion = "1";
+static const std::string averageSuffix = ".ema";
 
 static std::string numbers(const std::vector<double> &values) {
   std::string text;
@@ -31,7 +35,11 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
   if (p.stepInEpoch) {
     m["epoch_loss_sum"] = fmt::format("{}", p.lossSum);
     m["epoch_correct"] = std::to_string(p.correct);
+    if (p.skipped)
+      m["epoch_skipped"] = std::to_string(p.skipped);
   }
+  if (p.lrFactor != 1)
+    m["lr_factor"] = fmt::format("{}", p.lrFactor);
   if (p.bestEpoch && d.train.keep) {
     m["best_metric"] = d.train.keep->metric;
     m["best_value"] = fmt::format("{}", p.best);
@@ -45,7 +53,7 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
 }
 
 void writeCheckpoint(const std::string &path, const Description &description, const TensorStore &store,
-                     const TrainingPosition &position) {
+                     const TrainingPosition &position, const std::vector<void *> *averages) {
   std::vector<AlignedBuffer> logical;
   std::vector<SafetensorsTensor> tensors;
   for (size_t i = 0; i < store.infos().size(); ++i) {
@@ -58,6 +66,12 @@ void writeCheckpoint(const std::string &path, const Description &description, co
     }
     tensors.push_back({info.name, dtypeOf(store.elementKind()), info.shape, data});
   }
+  for (size_t i = 0; averages && i < averages->size(); ++i)
+    if ((*averages)[i]) {
+      logical.emplace_back(store.bytes(i));
+      toLogical(store.infos()[i], elementBytes(store.elementKind()), (*averages)[i], logical.back().data());
+      tensors.push_back({store.infos()[i].name + averageSuffix, dtypeOf(store.elementKind()), store.infos()[i].shape, logical.back().data()});
+    }
   writeSafetensors(path, tensors, metadataOf(description, position));
 }
 
@@ -107,6 +121,9 @@ static TrainingPosition positionOf(const SafetensorsFile &file, const Descriptio
   p.bestEpoch = number<uint64_t>(file, "best_epoch");
   p.stopBest = number<double>(file, "stop_value");
   p.stopEpoch = number<uint64_t>(file, "stop_epoch");
+  p.skipped = number<uint64_t>(file, "epoch_skipped");
+  if (file.metadata().count("lr_factor"))
+    p.lrFactor = number<double>(file, "lr_factor");
   return p;
 }
 
@@ -119,6 +136,11 @@ static std::string lookup(const SafetensorsFile &file, const char *key) {
 static bool isState(const std::string &name, const Description &d) {
   const size_t dot = name.rfind('.');
   return dot != std::string::npos && (d.findTensor(name.substr(0, dot)) || name.substr(dot) == ".num_batches_tracked");
+}
+
+static const TensorInfo *averaged(const std::string &name, const Description &d) {
+  const size_t n = averageSuffix.size();
+  return name.size() > n && name.compare(name.size() - n, n, averageSuffix) == 0 ? d.findTensor(name.substr(0, name.size() - n)) : nullptr;
 }
 
 /// Every tensor of the model is there with its shape, and nothing else is.
@@ -138,7 +160,11 @@ static void checkTensors(const SafetensorsFile &file, const Description &d, Need
       fail(Exit::badModel, "{}: {} has dtype {}, F32 or F64 is needed", printable(file.path()), info.name, name(entry->dtype));
   }
   for (const SafetensorsEntry &entry : file.entries())
-    if (!d.findTensor(entry.name) && !(need == Need::weights && isState(entry.name, d)))
+    if (const TensorInfo *info = averaged(entry.name, d)) {
+      if (entry.shape != info->shape || (entry.dtype != Dtype::f32 && entry.dtype != Dtype::f64))
+        fail(Exit::badModel, "{} is not a checkpoint of {}: {} has shape {}, the network needs {}{}", printable(file.path()), d.name, printable(entry.name),
+             shapeText(entry.shape), shapeText(info->shape), whose);
+    } else if (!d.findTensor(entry.name) && !(need == Need::weights && isState(entry.name, d)))
       fail(Exit::badModel, "{} is not a checkpoint of {}: the network has no tensor {}{}", printable(file.path()), d.name,
            printable(entry.name), whose);
 }
@@ -156,10 +182,54 @@ TrainingPosition readCheckpoint(const std::string &path, const Description &d, T
          printable(path), d.name, hash.empty() ? "none" : printable(hash), d.hash);
   if (need == Need::weights && !hash.empty() && hash != d.hash)
     fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(hash));
-  for (size_t i = 0; i < d.tensors.size(); ++i)
-    if (const SafetensorsEntry *entry = file.find(d.tensors[i].name))
+  for (size_t i = 0; i < d.tensors.size(); ++i) {
+    const SafetensorsEntry *entry = need == Need::weights ? file.find(d.tensors[i].name + averageSuffix) : nullptr;
+    if (entry || (entry = file.find(d.tensors[i].name)))
       store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
+  }
   return positionOf(file, d);
+}
+
+bool readAverages(const std::string &path, const TensorStore &store, const std::vector<void *> &averages) {
+  const SafetensorsFile file(path);
+  bool any = false;
+  for (size_t i = 0; i < averages.size(); ++i) {
+    const SafetensorsEntry *entry = file.find(store.infos()[i].name + averageSuffix);
+    if (!averages[i] || !entry)
+      continue;
+    AlignedBuffer logical(store.bytes(i));
+    convertElements(file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32, logical.data(), store.elementKind(), store.infos()[i].elements);
+    toStored(store.infos()[i], elementBytes(store.elementKind()), logical.data(), averages[i]);
+    any = true;
+  }
+  return any;
+}
+
+LoadReport loadMatching(const std::string &path, TensorStore &store, const std::string &prefix) {
+  const SafetensorsFile file(path);
+  LoadReport report;
+  std::vector<std::string> wanted;
+  for (size_t i = 0; i < store.infos().size(); ++i) {
+    const TensorInfo &info = store.infos()[i];
+    if (info.kind == TensorKind::state || info.name.compare(0, prefix.size(), prefix) != 0)
+      continue;
+    wanted.push_back(info.name);
+    const SafetensorsEntry *entry = file.find(info.name + averageSuffix);
+    if (!entry)
+      entry = file.find(info.name);
+    if (!entry)
+      report.missing.push_back(info.name);
+    else if (entry->shape != info.shape || (entry->dtype != Dtype::f32 && entry->dtype != Dtype::f64))
+      report.misshapen.push_back(fmt::format("{} ({} {}, the network needs {})", info.name, name(entry->dtype), shapeText(entry->shape), shapeText(info.shape)));
+    else {
+      store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
+      ++report.loaded;
+    }
+  }
+  for (const SafetensorsEntry &entry : file.entries())
+    if (std::none_of(wanted.begin(), wanted.end(), [&](const std::string &w) { return entry.name.compare(0, w.size(), w) == 0 && (entry.name.size() == w.size() || entry.name[w.size()] == '.'); }))
+      report.unused.push_back(entry.name);
+  return report;
 }
 
 } // namespace rt

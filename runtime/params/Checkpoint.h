@@ -19,15 +19,28 @@ struct TrainingPosition {
   uint64_t bestEpoch = 0;
   double stopBest = 0; ///< of the metric that `stop` names
   uint64_t stopEpoch = 0;
+  uint64_t skipped = 0;  ///< steps of the epoch under way that were passed over, their loss not being finite
+  double lrFactor = 1;   ///< below 1 after returns to a checkpoint
 };
 
+/// `averages`: null, or the averaged values of each tensor in storage layout (null for some): they stand as NAME.ema.
 void writeCheckpoint(const std::string &path, const Description &description, const TensorStore &store,
-                     const TrainingPosition &position);
+                     const TrainingPosition &position, const std::vector<void *> *averages = nullptr);
 
 enum class Need { weights, everything };
 
 /// Fills the store.  `Need::everything` (for resuming) asks for the optimiser's states and the same definition too; `Need::weights` takes any
-/// file whose tensors fit, e.g. one that PyTorch wrote.  Fails with Exit::badModel, naming the first difference.
+/// file whose tensors fit, e.g. one that PyTorch wrote, and prefers averaged weights (NAME.ema) where they are there.  Fails with Exit::badModel, naming the first difference.
 TrainingPosition readCheckpoint(const std::string &path, const Description &description, TensorStore &store, Need need);
+
+/// Fills the averages from NAME.ema; false where the file has none.
+bool readAverages(const std::string &path, const TensorStore &store, const std::vector<void *> &averages);
+
+struct LoadReport {
+  int64_t loaded = 0;
+  std::vector<std::string> missing, misshapen, unused; ///< names: the network's, the network's with both shapes, the file's
+};
+/// For fine-tuning: takes every weight and running statistic that begins with `prefix` and fits; the others keep their values.
+LoadReport loadMatching(const std::string &path, TensorStore &store, const std::string &prefix);
 
 } // namespace rt

@@ -7,5 +7,6 @@ namespace rt {
 /// Also ignores SIGXFSZ (a full file then fails with EFBIG) and SIGPIPE (a closed terminal must not cost a training run).
 void catchSignals();
 int pendingSignal(); ///< 0: none
+bool takeCheckpointRequest(); ///< true once after a SIGUSR1
 
 } // namespace rt

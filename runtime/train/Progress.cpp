@@ -73,19 +73,22 @@ void Progress::step(uint64_t epoch, uint64_t epochs, int64_t done, int64_t of, d
   barShown = true;
 }
 
+std::string Progress::jsonLine(const EpochReport &r) {
+  Json object{{"event", "epoch"}, {"epoch", r.epoch}, {"epochs", r.epochs}, {"step", r.step}, {"lr", r.lr}, {"train", toJson(r.train)}};
+  if (r.val)
+    object["val"] = toJson(*r.val);
+  if (r.test)
+    object["test"] = toJson(*r.test);
+  object["best"] = r.best;
+  object["seconds"] = r.seconds;
+  object["img_s"] = r.imagesPerSecond;
+  object["data_wait"] = r.dataWait;
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 void Progress::epoch(const EpochReport &r) {
-  if (json) {
-    Json object{{"event", "epoch"}, {"epoch", r.epoch}, {"epochs", r.epochs}, {"step", r.step}, {"lr", r.lr}, {"train", toJson(r.train)}};
-    if (r.val)
-      object["val"] = toJson(*r.val);
-    if (r.test)
-      object["test"] = toJson(*r.test);
-    object["best"] = r.best;
-    object["seconds"] = r.seconds;
-    object["img_s"] = r.imagesPerSecond;
-    object["data_wait"] = r.dataWait;
-    return line(object);
-  }
+  if (json)
+    return line(jsonLine(r));
   clearBar();
   std::string text = fmt::format("epoch {}/{}  loss {:.4f}  accuracy {:.4f}", r.epoch, r.epochs, r.train.loss, r.train.accuracy);
   if (r.val)

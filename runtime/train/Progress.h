@@ -28,6 +28,7 @@ public:
   void start(const std::string &network, int64_t samples, int64_t held, int64_t dropped, int threads, uint64_t seed, const std::string &directory);
   void step(uint64_t epoch, uint64_t epochs, int64_t done, int64_t of, double loss, double accuracy, int64_t batch);
   void epoch(const EpochReport &report);
+  static std::string jsonLine(const EpochReport &report);
   /// The part of the run in which steps waited for data.
   void data(double wait);
   /// A sentence between the lines, e.g. that a checkpoint was saved; `event` names it for machines.

@@ -35,8 +35,10 @@ static bool namesPart(const Description &d, const char *prefix) {
 }
 
 void Trainer::prepare() {
-  makeDirectories(options.checkpoint);
-  lock = std::make_unique<DirectoryLock>(options.checkpoint);
+  if (!options.dry) {
+    makeDirectories(options.checkpoint);
+    lock = std::make_unique<DirectoryLock>(options.checkpoint);
+  }
   position.seed = options.seed.value_or(d.train.seed);
   if (options.resume) {
     struct stat status;
@@ -47,7 +49,9 @@ void Trainer::prepare() {
       fail(Exit::usage, "the checkpoint was trained with seed {}, --seed says {}", position.seed, *options.seed);
   } else {
     program.tensors.initialise(position.seed);
+    loadWeights();
   }
+  startAverage(options.resume);
   parts = std::make_unique<DataParts>(d, options.data, position.seed, options.read);
   augment = std::make_unique<Augment>(d, position.seed);
   for (const char *part : {"val", "test"})
@@ -59,6 +63,8 @@ void Trainer::prepare() {
   if (namesPart(d, "test."))
     testEachEpoch = parts->get("test");
   batches = train->size() / program.batch();
+  for (int64_t limit : {options.limitBatches, options.overfit})
+    batches = limit ? std::min(batches, limit) : batches;
   if (batches == 0)
     fail(Exit::badData, "there are {} training samples, fewer than one batch of {}; compile with a smaller batch (cnnc --batch N)",
          train->size(), program.batch());
@@ -70,14 +76,83 @@ void Trainer::prepare() {
   if (position.stepInEpoch > uint64_t(batches))
     fail(Exit::badModel, "{} stands at step {} of an epoch of {}: it was trained on other data", printable(path(lastFile)), position.stepInEpoch,
          batches);
+  if (!options.dry)
+    history = std::make_unique<History>(path("history.jsonl"), position.epoch);
+}
+
+static std::string listed(const std::vector<std::string> &names) {
+  constexpr size_t most = 6;
+  std::string text;
+  for (size_t i = 0; i < std::min(most, names.size()); ++i)
+    text += (i ? ", " : "") + printable(names[i]);
+  return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
+}
+
+void Trainer::loadWeights() {
+  if (options.load.empty())
+    return;
+  const LoadReport report = loadMatching(options.load, program.tensors, options.only);
+  std::string text = fmt::format("loaded {} tensors from {}", report.loaded, printable(options.load));
+  if (!report.missing.empty())
+    text += fmt::format("; {} not in the file: {}", report.missing.size(), listed(report.missing));
+  if (!report.misshapen.empty())
+    text += fmt::format("; {} of another shape: {}", report.misshapen.size(), listed(report.misshapen));
+  if (!report.unused.empty())
+    text += fmt::format("; {} of the file not used: {}", report.unused.size(), listed(report.unused));
+  if (report.loaded == 0)
+    fail(Exit::badModel, "nothing fits: {}", text);
+  progress.note("loaded", text);
+}
+
+static std::vector<void *> pointersOf(const Average &average, size_t n) {
+  std::vector<void *> pointers;
+  for (size_t i = 0; i < n; ++i)
+    pointers.push_back(average.values(i));
+  return pointers;
+}
+
+void Trainer::startAverage(bool resumed) {
+  if (options.ema <= 0)
+    return;
+  average = std::make_unique<Average>(program.tensors, options.ema, program.device.pool);
+  if (resumed && !readAverages(path(lastFile), program.tensors, pointersOf(*average, program.tensors.infos().size())))
+    progress.note("ema", fmt::format("{} has no averaged weights: the average begins with its weights", printable(path(lastFile))));
+}
+
+bool Trainer::outOfTime() const {
+  return options.maxSeconds > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count() >= options.maxSeconds;
+}
+
+void Trainer::resetEpoch() {
+  position.stepInEpoch = 0;
+  position.lossSum = 0;
+  position.correct = 0;
+  position.skipped = 0;
+}
+
+void Trainer::rollBack() {
+  constexpr double slower = 0.5;
+  const double factor = position.lrFactor * slower;
+  struct stat status;
+  const TrainingPosition before = position;
+  if (!options.dry && (options.resume || position.epoch > 0) && ::stat(path(lastFile).c_str(), &status) == 0) {
+    position = readCheckpoint(path(lastFile), d, program.tensors, Need::everything);
+  } else {
+    position = {};
+    position.seed = before.seed, position.mean = before.mean, position.std = before.std;
+    program.tensors.initialise(position.seed);
+    loadWeights();
+  }
+  position.lrFactor = factor;
+  startAverage(position.step > 0);
 }
 
 double Trainer::learningRate(int64_t batchInEpoch) const {
   const double epoch = double(position.epoch) + double(batchInEpoch) / double(batches);
-  return d.train.lr * program.schedule(epoch, double(options.epochs));
+  return d.train.lr * options.lrFactor * position.lrFactor * program.schedule(epoch, double(options.epochs));
 }
 
-void Trainer::notFinite(double lr, double loss) {
+bool Trainer::notFinite(double lr, double loss) {
   const uint64_t step = position.step + 1;
   FiniteCheck check;
   program.observeTrainStep(check, lr, step, position.seed);
@@ -87,36 +162,59 @@ void Trainer::notFinite(double lr, double loss) {
   const int64_t tensor = program.tensors.firstNonFiniteTensor();
   if (tensor >= 0)
     where += fmt::format("; {} holds such a value already, from an earlier step", d.tensors[size_t(tensor)].name);
+  const std::string text = fmt::format("the loss became {} at step {} (epoch {}): {}", std::isnan(loss) ? std::abs(loss) : loss, step, position.epoch + 1, where);
+  constexpr int64_t mostInRow = 20;
+  constexpr int mostRollbacks = 10;
+  if (options.onNan == TrainOptions::OnNan::skip && tensor < 0 && ++skippedInRow <= mostInRow) {
+    progress.note("skipped", text + "; the step is passed over");
+    return true;
+  }
+  if (options.onNan == TrainOptions::OnNan::rollback && ++rollbacks <= mostRollbacks) {
+    rollBack();
+    progress.note("rollback", fmt::format("{}; back to step {}, the learning rate is now {} of the schedule's", text, position.step, position.lrFactor));
+    return false;
+  }
   const bool saved = options.resume || position.epoch > 0;
-  fail(Exit::runFailed, "the loss became {} at step {} (epoch {}): {}; {}; a smaller learning rate or clip = norm(1.0) may help",
-       std::isnan(loss) ? std::abs(loss) : loss, step,
-       position.epoch + 1, where,
+  fail(Exit::runFailed, "{}; {}; a smaller learning rate or clip = norm(1.0) may help", text,
        saved ? fmt::format("the last good checkpoint, of epoch {}, is {}", position.epoch, printable(path(lastFile)))
              : std::string("no checkpoint had been written yet"));
 }
 
 Trainer::Ended Trainer::runEpoch() {
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<int64_t> order = epochOrder(train->size(), position.seed, position.epoch);
+  const std::vector<int64_t> order = epochOrder(train->size(), position.seed, options.overfit ? 0 : position.epoch);
   const int64_t N = program.batch();
   stepsHere = 0;
-  PrefetchPlan plan{{order.begin() + int64_t(position.stepInEpoch) * N, order.begin() + batches * N}, N, program.capacity(), augment.get(), position.epoch,
+  PrefetchPlan plan{{order.begin() + int64_t(position.stepInEpoch) * N, order.begin() + batches * N}, N, program.capacity(), options.overfit ? nullptr : augment.get(), position.epoch,
                     prefetchWorkers(*train, program.device.pool.threads())};
   Prefetch prefetch(*loader, *train, std::move(plan));
   for (int64_t b = int64_t(position.stepInEpoch); b < batches; ++b) {
     if (pendingSignal())
       return Ended::interrupted;
+    if (outOfTime())
+      return Ended::outOfTime;
+    if (takeCheckpointRequest() && !options.dry) {
+      save(lastFile);
+      progress.note("saved", fmt::format("saved {} (epoch {}, step {})", printable(path(lastFile)), position.epoch + 1, position.stepInEpoch));
+    }
     program.take(prefetch);
     const double lr = learningRate(b);
     const StepResult result = program.trainStep(lr, position.step + 1, position.seed);
-    if (!result.finite)
-      notFinite(lr, result.loss);
+    if (!result.finite && !notFinite(lr, result.loss))
+      return Ended::rolledBack;
     ++position.step;
     ++stepsHere;
     position.stepInEpoch = uint64_t(b + 1);
-    position.lossSum += result.loss * double(N);
-    position.correct += uint64_t(countCorrect(program.trainLogits(), program.elementKind(), program.labels(), N, d.classes));
-    const double seen = double(b + 1) * double(N);
+    if (result.finite) {
+      skippedInRow = 0;
+      position.lossSum += result.loss * double(N);
+      position.correct += uint64_t(countCorrect(program.trainLogits(), program.elementKind(), program.labels(), N, d.classes));
+      if (average)
+        average->update(position.step);
+    } else {
+      ++position.skipped;
+    }
+    const double seen = std::max(1.0, seenSamples(b + 1));
     progress.step(position.epoch + 1, options.epochs, b + 1, batches, position.lossSum / seen, double(position.correct) / seen, N);
   }
   waitSeconds = prefetch.waited();
@@ -125,19 +223,23 @@ Trainer::Ended Trainer::runEpoch() {
 }
 
 EpochReport Trainer::measure() {
-  const double seen = double(batches * program.batch());
+  const double seen = std::max(1.0, seenSamples(batches));
   EpochReport report{position.epoch + 1, options.epochs, position.step, learningRate(batches - 1), epochSeconds,
                      double(stepsHere * program.batch()) / std::max(epochSeconds, 1e-9),
                      {position.lossSum / seen, double(position.correct) / seen}, {}, {}, false, waitSeconds / std::max(epochSeconds, 1e-9)};
   waitTotal += waitSeconds, secondsTotal += epochSeconds;
   auto of = [&](const Dataset &set) {
-    const Tally tally = evaluate(program, *loader, set);
+    const Tally tally = evaluate(program, *loader, set, options.limitBatches);
     return PartMetrics{tally.loss(), tally.accuracy()};
   };
+  if (average)
+    average->exchange();
   if (val)
     report.val = of(*val);
   if (testEachEpoch)
     report.test = of(*testEachEpoch);
+  if (average)
+    average->exchange();
   return report;
 }
 
@@ -175,7 +277,10 @@ void Trainer::save(const char *file) {
   if (bad >= 0)
     fail(Exit::runFailed, "{} holds a NaN or an infinity after step {} (epoch {}); {} is left as it was", d.tensors[size_t(bad)].name,
          position.step, position.epoch, printable(path(file)));
-  writeCheckpoint(path(file), d, program.tensors, position);
+  if (options.dry)
+    return;
+  const auto averages = average ? pointersOf(*average, program.tensors.infos().size()) : std::vector<void *>();
+  writeCheckpoint(path(file), d, program.tensors, position, average ? &averages : nullptr);
 }
 
 int Trainer::interrupted() {
@@ -189,7 +294,9 @@ int Trainer::interrupted() {
 /// Without a val part to judge by, the test part is measured once, at the very end.
 void Trainer::finish() {
   if (!val && !testEachEpoch && parts->has("test")) {
-    const Tally tally = evaluate(program, *loader, *parts->get("test"));
+    if (average)
+      average->exchange(); // for good: nothing is trained or saved after this
+    const Tally tally = evaluate(program, *loader, *parts->get("test"), options.limitBatches);
     if (!pendingSignal())
       progress.final("test", {tally.loss(), tally.accuracy()});
   }
@@ -205,19 +312,27 @@ int Trainer::run() {
   }
   bool stop = stopsEarly(nullptr);
   while (!stop && position.epoch < options.epochs) {
-    if (runEpoch() == Ended::interrupted)
+    const Ended ended = runEpoch();
+    if (ended == Ended::interrupted)
       return interrupted();
+    if (ended == Ended::rolledBack)
+      continue;
+    if (ended == Ended::outOfTime) {
+      progress.note("time", fmt::format("the time is up in epoch {} after {} of {} steps; go on with: train --resume", position.epoch + 1, position.stepInEpoch, batches));
+      save(lastFile);
+      break;
+    }
     EpochReport report = measure();
     if (pendingSignal()) // the measurements are not whole: the epoch is measured again after --resume
       return interrupted();
     const bool best = noteBest(report);
     ++position.epoch;
-    position.stepInEpoch = 0;
-    position.lossSum = 0;
-    position.correct = 0;
+    resetEpoch();
     stop = stopsEarly(&report);
     if (best) // first: a crash between the two leaves a `last` that writes the same `best` again
       save(bestFile);
+    if (history)
+      history->add(Progress::jsonLine(report)); // before the checkpoint: a line too many is cut off by --resume
     save(lastFile);
     progress.epoch(report);
     if (stop)
@@ -226,7 +341,10 @@ int Trainer::run() {
       break;
   }
   progress.data(waitTotal / std::max(secondsTotal, 1e-9));
-  progress.note("saved", fmt::format("saved {}{}", printable(path(lastFile)),
+  if (options.dry)
+    progress.note("dry", "nothing was written");
+  else
+    progress.note("saved", fmt::format("saved {}{}", printable(path(lastFile)),
                                      position.bestEpoch ? fmt::format(" and {} (epoch {}, {} {:.4f})", printable(path(bestFile)),
                                                                       position.bestEpoch, d.train.keep->metric, position.best)
                                                         : ""));

@@ -4,7 +4,9 @@
 #include "runtime/data/BatchLoader.h"
 #include "runtime/params/AtomicFile.h"
 #include "runtime/params/Checkpoint.h"
+#include "runtime/train/Average.h"
 #include "runtime/train/Evaluate.h"
+#include "runtime/train/History.h"
 #include "runtime/train/Progress.h"
 
 namespace rt {
@@ -17,6 +19,14 @@ struct TrainOptions {
   std::optional<uint64_t> seed;  ///< otherwise the model's, or the checkpoint's
   bool resume = false, json = false;
   ReadOptions read;
+  double lrFactor = 1;           ///< on top of the schedule
+  double ema = 0;                ///< decay of the average of weights; 0: none
+  int64_t limitBatches = 0;      ///< of an epoch and of each evaluation; 0: all
+  int64_t overfit = 0;           ///< train on the first so many batches, always the same, unchanged; 0: no
+  double maxSeconds = 0;         ///< then save and end; 0: no limit
+  bool dry = false;              ///< no file is written
+  std::string load, only;        ///< weights to begin with; only tensors whose names begin so
+  enum class OnNan { stop, skip, rollback } onNan = OnNan::stop;
 };
 
 class Trainer {
@@ -26,7 +36,7 @@ public:
   int run();
 
 private:
-  enum class Ended { epoch, interrupted };
+  enum class Ended { epoch, interrupted, outOfTime, rolledBack };
   void prepare();
   Ended runEpoch();
   EpochReport measure();
@@ -35,7 +45,14 @@ private:
   void save(const char *file);
   int interrupted();
   void finish();
-  [[noreturn]] void notFinite(double lr, double loss);
+  /// Says where it began; ends the run, or gives true for a step that is passed over and false for a return to the last checkpoint.
+  bool notFinite(double lr, double loss);
+  void rollBack();
+  void loadWeights();
+  void startAverage(bool resumed);
+  bool outOfTime() const;
+  void resetEpoch();
+  double seenSamples(int64_t batchesDone) const { return double((batchesDone - int64_t(position.skipped)) * program.batch()); }
   double learningRate(int64_t batchInEpoch) const;
   std::string path(const char *file) const { return options.checkpoint + "/" + file; }
 
@@ -48,6 +65,11 @@ private:
   std::shared_ptr<const Dataset> train, val, testEachEpoch;
   std::unique_ptr<BatchLoader> loader;
   std::unique_ptr<Augment> augment;
+  std::unique_ptr<Average> average;
+  std::unique_ptr<History> history;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  int rollbacks = 0;
+  int64_t skippedInRow = 0;
   TrainingPosition position;
   int64_t batches = 0;
   uint64_t epochsHere = 0;

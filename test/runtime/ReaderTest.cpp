@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <turbojpeg.h>
+#include <webp/encode.h>
 #include <zlib.h>
 
 using namespace rt;
@@ -138,12 +139,142 @@ static void folder(const std::string &dir) {
   refuses([&] { readSource({"folder", {"nowhere"}}, dir, d); }, "is not a directory");
 }
 
+/// A file as numpy.save writes it.
+static std::string npy(const std::string &descr, const std::string &shape, const std::string &data, const char *fortran = "False") {
+  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + fortran + ", 'shape': (" + shape + "), }";
+  header += std::string(64 - (10 + header.size()) % 64 - 1, ' ') + "\n";
+  return std::string("\x93NUMPY\x01\0", 8) + char(header.size() & 255) + char(header.size() >> 8) + header + data;
+}
+
+/// An archive of members packed by deflate.
+static std::string zip(const std::vector<std::pair<std::string, std::string>> &members) {
+  auto word = [](uint64_t v, int n) {
+    std::string s;
+    for (int i = 0; i < n; ++i)
+      s += char(v >> (8 * i));
+    return s;
+  };
+  std::string out, directory;
+  for (auto &[name, data] : members) {
+    std::string packed(compressBound(data.size()), '\0');
+    z_stream stream = {};
+    deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+    stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(data.data())), stream.avail_in = uInt(data.size());
+    stream.next_out = reinterpret_cast<Bytef *>(&packed[0]), stream.avail_out = uInt(packed.size());
+    deflate(&stream, Z_FINISH);
+    packed.resize(stream.total_out);
+    deflateEnd(&stream);
+    const std::string common = word(20, 2) + word(0, 2) + word(8, 2) + word(0, 4) +
+                               word(crc32_z(0, reinterpret_cast<const Bytef *>(data.data()), data.size()), 4) + word(packed.size(), 4) +
+                               word(data.size(), 4) + word(name.size(), 2) + word(0, 2);
+    directory += "PK\1\2" + word(20, 2) + common + word(0, 10) + word(out.size(), 4) + name;
+    out += "PK\3\4" + common + name + packed;
+  }
+  return out + directory + "PK\5\6" + word(0, 4) + word(members.size(), 2) + word(members.size(), 2) + word(directory.size(), 4) + word(out.size(), 4) +
+         word(0, 2);
+}
+
+static void arrays(const std::string &dir) {
+  Description d;
+  d.channels = 2, d.height = 1, d.width = 2, d.classes = 3;
+  const std::string labels = npy("<i4", "2,", std::string("\1\0\0\0\2\0\0\0", 8)), x = npy("|u1", "2, 1, 2, 2", "abcdefgh");
+  auto read = [&](const std::string &images, const std::string &y) {
+    put(dir + "/x.npy", images), put(dir + "/y.npy", y);
+    return readSource({"npy", {"x.npy", "y.npy"}}, dir, d);
+  };
+  auto set = read(x, labels);
+  CHECK(set->size() == 2 && set->label(0) == 1 && set->label(1) == 2 && set->image(1)[0] == 'e');
+  d.channels = 3; // (N,C,H,W)
+  set = read(npy("|u1", "2, 3, 1, 2", "rRgGbB......"), labels);
+  CHECK(set->image(0)[0] == 'r' && set->image(0)[1] == 'g' && set->image(0)[3] == 'R');
+  d.channels = 2;
+  const float half[] = {0.5f, 0, 1, 0.25f, 0, 0, 0, 0};
+  CHECK(read(npy("<f4", "2,1,2,2", std::string(reinterpret_cast<const char *>(half), 32)), labels)->image(0)[0] == 128);
+  refuses([&] { read(npy("<f4", "2,1,2,2", std::string(32, '\x7f')), labels); }, "floats are to be in 0..1");
+  refuses([&] { read("noise", labels); }, "not an NPY file");
+  refuses([&] { read(x.substr(0, x.size() - 1), labels); }, "truncated");
+  refuses([&] { read(x + "x", labels); }, "too long");
+  refuses([&] { read(x.substr(0, 40), labels); }, "header claims");
+  refuses([&] { read(npy("|O", "2,1,2,2", "abcdefgh"), labels); }, "has the dtype '|O'");
+  refuses([&] { read(npy(">u2", "2,1,2,2", "abcdefgh"), labels); }, "has the dtype '>u2'");
+  refuses([&] { read(npy("|u1", "2,1,2,2", "abcdefgh", "True"), labels); }, "Fortran order");
+  refuses([&] { read(npy("|u1", "9223372036854775807,9223372036854775807", ""), labels); }, "declares more than");
+  refuses([&] { read(npy("|u1", "-1,2", ""), labels); }, "impossible shape");
+  refuses([&] { read(npy("|u1", "2,2,2,1", "abcdefgh"), labels); }, "has the shape (2,2,2,1)");
+  refuses([&] { read(npy("|u1", "1,1,2,2", "abcd"), labels); }, "has 1 images");
+  refuses([&] { read(x, npy("<i4", "2,", std::string("\1\0\0\0\3\0\0\0", 8))); }, "the label of sample 1 is 3");
+  refuses([&] { read(x, npy("<f8", "2,", std::string(16, '\0'))); }, "whole numbers of one dimension");
+  auto archive = [&](const std::string &bytes) {
+    put(dir + "/a.npz", bytes);
+    return readSource({"npy", {"a.npz"}}, dir, d);
+  };
+  const std::string good = zip({{"x.npy", x}, {"y.npy", labels}});
+  CHECK(archive(good)->image(1)[0] == 'e');
+  refuses([&] { archive(zip({{"x.npy", x}})); }, "has no member y.npy; it has x.npy");
+  refuses([&] { archive(good.substr(0, good.size() - 30)); }, "directory is missing");
+  refuses([&] { archive("noise"); }, "no ZIP archive");
+  std::string flipped = good;
+  flipped[50] = char(flipped[50] ^ 1);
+  refuses([&] { archive(flipped); }, "is damaged");
+}
+
+static void csv(const std::string &dir) {
+  Description d;
+  d.channels = 1, d.height = d.width = 1, d.classes = 2;
+  d.data.emplace();
+  d.data->classNames = {"cat", "big, dog"};
+  makeDirectories(dir + "/p");
+  put(dir + "/p/a.png", png(1, 1, 8, 0, std::string("\0\x05", 2)));
+  put(dir + "/p/b \"c\".png", png(1, 1, 8, 0, std::string("\0\x06", 2)));
+  auto read = [&](const std::string &text, int64_t maxBad = 0) {
+    put(dir + "/list.csv", text);
+    ReadOptions options;
+    options.maxBad = maxBad;
+    return readSource({"csv", {"list.csv"}}, dir, d, options);
+  };
+  const auto set = read("path,label\r\np/a.png,cat\r\n\n\"p/b \"\"c\"\".png\",\"big, dog\"\np/a.png,1");
+  CHECK(set->size() == 3 && set->label(0) == 0 && set->label(1) == 1 && set->label(2) == 1 && set->image(1)[0] == 6);
+  refuses([&] { read("p/a.png,bird\n"); }, "list.csv:1: the line has the label 'bird'");
+  refuses([&] { read("p/a.png,cat\np/a.png,2\n"); }, "list.csv:2");
+  refuses([&] { read("p/a.png\n"); }, "has 1 fields");
+  refuses([&] { read("\"p/a.png,cat\n"); }, "has 0 fields");
+  refuses([&] { read(",cat\n"); }, "has no path");
+  refuses([&] { read("p/none.png,cat\n"); }, "cannot open");
+  refuses([&] { read(""); }, "");
+  CHECK(read("p/a.png,bird\np/a.png,cat\np/none.png,cat\n", 2)->size() == 1);
+  // Beyond the cache pictures are decoded when they are asked for, with the same bytes.
+  ReadOptions small;
+  small.cacheBytes = 1;
+  put(dir + "/list.csv", "p/a.png,cat\np/b \"c\".png,1\n");
+  const auto streamed = readSource({"csv", {"list.csv"}}, dir, d, small);
+  CHECK(!streamed->inMemory() && streamed->image(0)[0] == 5 && streamed->image(1)[0] == 6);
+}
+
+static void webp(const std::string &dir) {
+  put(dir + "/w.webp", "RIFF");
+  refuses([&] { readImage(dir + "/w.webp"); }, "neither a PNG");
+  put(dir + "/w.webp", std::string("RIFF\x14\0\0\0WEBPVP8L\x08\0\0\0noise...", 28));
+  refuses([&] { readImage(dir + "/w.webp"); }, "is not a good WebP file");
+  const uint8_t pixels[] = {1, 2, 3, 200, 100, 50};
+  uint8_t *out = nullptr;
+  const size_t size = WebPEncodeLosslessRGB(pixels, 2, 1, 6, &out);
+  const std::string good(reinterpret_cast<char *>(out), size);
+  WebPFree(out);
+  put(dir + "/w.webp", good);
+  CHECK((readImage(dir + "/w.webp").pixels == std::vector<uint8_t>{1, 2, 3, 200, 100, 50}));
+  put(dir + "/w.webp", good.substr(0, good.size() - 6));
+  refuses([&] { readImage(dir + "/w.webp"); }, "is not a good WebP file");
+}
+
 int main(int argc, char **argv) {
   const std::string dir = argc > 1 ? argv[1] : ".";
   makeDirectories(dir);
   pictures(dir);
   cifar(dir);
   folder(dir);
+  arrays(dir);
+  csv(dir);
+  webp(dir);
   fmt::print("{} failures\n", failures);
   return failures != 0;
 }

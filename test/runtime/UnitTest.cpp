@@ -134,6 +134,39 @@ static void augmentation() {
     moved += changed != image;
   }
   CHECK(moved > 60 && moved < 90); // one of nine stays
+  // The same sample twice is the same, whatever the step; every step changes some sample of a coloured image and keeps its bounds.
+  Description colour;
+  colour.channels = 3, colour.height = 9, colour.width = 7;
+  colour.data.emplace();
+  std::vector<uint8_t> first(9 * 7 * 3), memory(first.size());
+  for (size_t i = 0; i < first.size(); ++i)
+    first[i] = uint8_t(i * 37 + 11);
+  for (const Augmentation &step : std::vector<Augmentation>{{"vflip", {}}, {"crop", {2}}, {"scale", {0.3}}, {"shear", {20}}, {"brightness", {0.5}}, {"contrast", {0.5}},
+                                                            {"saturation", {0.5}}, {"hue", {0.3}}, {"noise", {0.1}}, {"cutout", {4, 2}}, {"erase", {1}}, {"randaugment", {3, 15}}}) {
+    colour.data->augment = {step};
+    const Augment augment(colour, 3);
+    int different = 0;
+    for (uint64_t sample = 0; sample < 40; ++sample) {
+      auto once = first, again = first;
+      augment.apply(once.data(), memory.data(), 2, sample);
+      augment.apply(again.data(), memory.data(), 2, sample);
+      CHECK(once == again);
+      different += once != first;
+    }
+    if (different < 10)
+      fmt::print("{} changed {} of 40\n", step.name, different);
+    CHECK(different >= 10);
+  }
+  // Without strength nothing changes.
+  for (const Augmentation &step : std::vector<Augmentation>{{"vflip", {0}}, {"scale", {0}}, {"shear", {0}}, {"brightness", {0}}, {"contrast", {0}}, {"saturation", {0}}, {"hue", {0}},
+                                                            {"noise", {0}}, {"erase", {0}}, {"randaugment", {0}}}) {
+    colour.data->augment = {step};
+    auto same = first;
+    Augment(colour, 3).apply(same.data(), memory.data(), 0, 5);
+    if (same != first)
+      fmt::print("{} changes without strength\n", step.name);
+    CHECK(same == first);
+  }
   d.data->augment = {{"blur", {}}};
   try {
     Augment(d, 1);
@@ -151,6 +184,7 @@ static void metrics() {
   const double huge[] = {1e300, 0, -1e300};
   CHECK(crossEntropy(huge, 3, 0, 0) == 0);
   CHECK(missingCpuFeatures("sse2,+sse").empty() && missingCpuFeatures("xop").size() <= 1);
+  CHECK(missingCpuFeatures("sse2,avx9000") == std::vector<std::string>{"avx9000"}); // what cannot be checked is missing
   CHECK(printable("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a");
 }
 
