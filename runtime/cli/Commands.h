@@ -2,6 +2,7 @@
 // In: the model and the parsed command line.  Out: an exit status; failures are thrown.
 #pragma once
 #include "runtime/abi.h"
+#include "runtime/params/Description.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,6 +23,19 @@ struct Options {
   std::string what = "train", in, out, mode = "train";
   int64_t batch = 0;
   double seconds = 8;
+  // profile
+  std::string trace;
+  size_t kernels = 12;
+  // export
+  bool noFold = false, normalize = false;
+  // predict
+  std::string format = "text";
+  // train
+  std::string logDirectory;
+  // check-gradients
+  int samples = 6;
+  double tolerance = 1e-5;
+  uint64_t checkSeed = 1;
 };
 
 int runTrain(const cnn_model &model, const Options &options);
@@ -30,7 +44,18 @@ int runPredict(const cnn_model &model, const Options &options);
 int runInfo(const cnn_model &model, const Options &options);
 int runBench(const cnn_model &model, const Options &options);
 int runProbe(const cnn_model &model, const Options &options);
+int runProfile(const cnn_model &model, const Options &options);
+int runCheckGradients(const cnn_model &model, const Options &options);
 int runExport(const cnn_model &model, const Options &options);
+
+} // namespace rt
+namespace CLI {
+class App;
+}
+namespace rt {
+
+/// The options of profile, check-gradients and export.
+void addResultCommands(CLI::App &app, Options &options, const Description &description);
 
 /// Parses the command line and runs the command; the whole of the trainer's main.
 int runTrainer(const cnn_model &model, int argc, char **argv);

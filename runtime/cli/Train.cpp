@@ -1,6 +1,5 @@
-// train: the loop, with its options; export: said to be missing.
+// train: the loop, with its options.
 // In: options.  Out: checkpoints.
-#include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/train/Interrupt.h"
 #include "runtime/train/Trainer.h"
@@ -17,14 +16,10 @@ int runTrain(const cnn_model &model, const Options &o) {
   options.seed = o.seed;
   options.resume = o.resume;
   options.json = o.json;
+  options.logDirectory = o.logDirectory;
   catchSignals();
   Program program(model, d, o.threads);
   return Trainer(program, options).run();
-}
-
-int runExport(const cnn_model &, const Options &) {
-  fmt::print(stderr, "error: export is not there yet; checkpoints are safetensors files, which PyTorch and others read as they are\n");
-  return int(Exit::usage);
 }
 
 } // namespace rt

@@ -5,6 +5,7 @@
 #include "runtime/data/Order.h"
 #include "runtime/device/FiniteCheck.h"
 #include "runtime/train/Interrupt.h"
+#include "runtime/train/RunLog.h"
 #include <cmath>
 #include <sys/stat.h>
 
@@ -198,6 +199,7 @@ int Trainer::run() {
     progress.note("done", fmt::format("already trained for {} epochs; --epochs says {}", position.epoch, options.epochs));
     return 0;
   }
+  RunLog log(options.checkpoint, options.logDirectory, position.epoch);
   bool stop = stopsEarly(nullptr);
   while (!stop && position.epoch < options.epochs) {
     if (runEpoch() == Ended::interrupted)
@@ -215,6 +217,7 @@ int Trainer::run() {
       save(bestFile);
     save(lastFile);
     progress.epoch(report);
+    log.epoch(report);
     if (stop)
       progress.note("stopped", fmt::format("stopped: {} has not been better for {} epochs", d.train.stop->metric, d.train.stop->epochs));
     if (options.stopAfter && ++epochsHere >= options.stopAfter)

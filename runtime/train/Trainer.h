@@ -16,6 +16,7 @@ struct TrainOptions {
   uint64_t stopAfter = 0;        ///< epochs in this run; 0: no such limit
   std::optional<uint64_t> seed;  ///< otherwise the model's, or the checkpoint's
   bool resume = false, json = false;
+  std::string logDirectory; ///< of TensorBoard's event files; empty: none
 };
 
 class Trainer {
