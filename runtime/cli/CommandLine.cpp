@@ -21,7 +21,7 @@ static constexpr int maxThreads = 1024;
 static const std::pair<const char *, int (*)(const cnn_model &, const Options &)> commands[] = {
     {"train", runTrain}, {"eval", runEval},   {"predict", runPredict}, {"info", runInfo},
     {"bench", runBench}, {"probe", runProbe}, {"export", runExport},  {"profile", runProfile},
-    {"check-gradients", runCheckGradients}};
+    {"check-gradients", runCheckGradients}, {"report", runReport}};
 
 static void printShortHelp(const std::string &program, const Description &d, FILE *to) {
   fmt::print(to,
@@ -35,6 +35,7 @@ static void printShortHelp(const std::string &program, const Description &d, FIL
              "  profile                     where a step's time goes, layer by layer\n"
              "  probe                       one step on given tensors, for comparison\n"
              "  check-gradients             compare gradients with finite differences (models in f64)\n"
+             "  report CHECKPOINT           a page: curves, confusions, calibration, worst mistakes, filters\n"
              "  export CHECKPOINT           as ONNX\n\n"
              "examples:\n"
              "  {0} train --epochs 10\n"

@@ -46,6 +46,7 @@ int runBench(const cnn_model &model, const Options &options);
 int runProbe(const cnn_model &model, const Options &options);
 int runProfile(const cnn_model &model, const Options &options);
 int runCheckGradients(const cnn_model &model, const Options &options);
+int runReport(const cnn_model &model, const Options &options);
 int runExport(const cnn_model &model, const Options &options);
 
 } // namespace rt
@@ -54,7 +55,7 @@ class App;
 }
 namespace rt {
 
-/// The options of profile, check-gradients and export.
+/// The options of profile, check-gradients, report and export.
 void addResultCommands(CLI::App &app, Options &options, const Description &description);
 
 /// Parses the command line and runs the command; the whole of the trainer's main.

@@ -1,4 +1,4 @@
-// The command line of what looks at results and takes them elsewhere: profile, check-gradients, export.
+// The command line of what looks at results and takes them elsewhere: profile, check-gradients, report, export.
 // In: CLI11's application.  Out: commands added to it, their options bound to Options.
 #include "runtime/cli/Commands.h"
 #include <fmt/format.h>
@@ -36,9 +36,19 @@ static void addCheckGradients(CLI::App &app, Options &o) {
   addThreads(c, o);
 }
 
+static void addReport(CLI::App &app, Options &o) {
+  CLI::App *c = app.add_subcommand("report", "Write a page about a checkpoint and its training; it needs no other file.");
+  c->add_option("CHECKPOINT", o.checkpoint, "a safetensors file; history.csv is looked for beside it")->required();
+  c->add_option("-o,--output", o.out, "HTML file to write (default: report.html)");
+  c->add_option("--split", o.part, "test (default), val or train")->check(CLI::IsMember({"test", "val", "train"}));
+  c->add_option("--data", o.data, "directory of the data, instead of the data block's root");
+  addThreads(c, o);
+}
+
 void addResultCommands(CLI::App &app, Options &o, const Description &d) {
   addProfile(app, o, d);
   addCheckGradients(app, o);
+  addReport(app, o);
   CLI::App *c = app.add_subcommand("export", "Write a checkpoint in another format.");
   c->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
   c->add_option("--onnx", o.out, "ONNX file to write (opset 17, any batch)")->required();
