@@ -43,7 +43,7 @@ std::string plot(const Axes &axes, const std::vector<Series> &series) {
     svg += fmt::format("<path class=\"grid\" d=\"M{} {:.1f}H{}\"/><text class=\"end\" x=\"{}\" y=\"{:.1f}\">{:.4g}</text>", left, py(y), width - right, left - 6,
                        py(y) + 4, std::abs(y) < stepY * 1e-6 ? 0 : y);
   for (double x = std::ceil(x0 / stepX - 1e-9) * stepX; x <= x1 + 1e-9 * stepX; x += stepX)
-    svg += fmt::format("<text class=\"mid\" x=\"{:.1f}\" y=\"{}\">{:.4g}</text>", px(x), height - bottom + 16, x);
+    svg += fmt::format("<text class=\"mid\" x=\"{:.1f}\" y=\"{}\">{:.4g}</text>", px(x), height - bottom + 16, std::abs(x) < stepX * 1e-6 ? 0 : x);
   svg += fmt::format("<path class=\"axis\" d=\"M{0} {1}V{2}H{3}\"/><text class=\"mid\" x=\"{4}\" y=\"{5}\">{6}</text>", left, top, height - bottom, width - right,
                      (left + width - right) / 2, height - 8, escaped(axes.x));
   if (axes.unit)
@@ -64,7 +64,7 @@ std::string plot(const Axes &axes, const std::vector<Series> &series) {
     if (path.empty())
       continue;
     svg += fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>{}", path, s.colour, dots);
-    svg += fmt::format("<text class=\"end\" x=\"{}\" y=\"18\" style=\"fill:{}\">{}</text>", legend, s.colour, escaped(fmt::format("{} {:.4g}", s.name, last)));
+    svg += fmt::format("<text class=\"end\" x=\"{}\" y=\"18\" style=\"fill:{}\">{}</text>", legend, s.colour, escaped(axes.unit ? s.name : fmt::format("{} {:.4g}", s.name, last)));
     legend -= 96;
   }
   return svg + "</svg>";
