@@ -84,7 +84,17 @@ extern const cnn_model cnn_the_model;
  *   "input": [1, 28, 28],                 channels, height, width
  *   "classes": 10, "seed": 1,
  *   "layers": [{"name": "conv1", "kind": "conv", "output": [32,28,28], "formula": "(28 - 5 + 2*2)/1 + 1 = 28",
- *               "parameters": 832, "macs": 627200}],
+ *               "parameters": 832, "macs": 627200, "flat": false,
+ *               "inputs": [0],           indices of the layers before it whose outputs it takes
+ *               "attributes": {"op": "conv", "kernel": [5,5], "stride": [1,1], "dilation": [1,1], "pads": [2,2,2,2], "groups": 1,
+ *                              "weight": "conv1.weight", "bias": "conv1.bias"}}, ...],
+ *       op, whatever word the source used, and its attributes (sizes are [h, w], pads [top, left, bottom, right], tensors by name or null):
+ *         input flatten softmax add concat gate global_avgpool global_maxpool: none; gate: input 1 is one factor a channel of input 0
+ *         conv: as above;  dense: weight, bias;  prelu: weight;  dropout: p, spatial
+ *         maxpool avgpool: kernel, stride, pads, ceil_extra (rows and columns below and right, never counted), count_pad
+ *         batchnorm: eps, momentum, weight, bias, running_mean, running_var;  groupnorm: groups, eps, weight, bias
+ *         layernorm: eps, weight, bias;  lrn: size, alpha, beta, k
+ *         activation: name, expression: a number, "x", or ["operator", expression...] with the operators of ScalarExpr and "select"
  *   "tensors": [{"name": "conv1.weight", "kind": "weight", "shape": [32,1,5,5],
  *                "storage": {"layout": "filter", "block": 32},
  *                "init": {"kind": "he_normal", "fan_in": 25, "fan_out": 800, "args": []}, "of": ""}, ...],

@@ -1,6 +1,7 @@
 """lit's configuration: which files are tests, and the words that their RUN lines may use.
 In: the environment variable CNNC_BUILD, the build directory (default: build/ beside test/).
 Out: the suite `cnnc`.  `./dev test` runs it; alone: `/usr/lib/llvm-22/bin/lit -v test/numeric`."""
+import importlib.util
 import os
 import sys
 
@@ -45,3 +46,5 @@ for feature, path in [
 ]:
     if os.path.exists(path):
         config.available_features.add(feature)
+if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
+    config.available_features.add("torch")

@@ -62,6 +62,62 @@ json trainOf(const Train &t) {
           {"seed", t.seed}};
 }
 
+/// A number, the variable "x", or ["operator", operand...]; "select" is condition, then, else.
+json expressionOf(const ScalarExpr &e) {
+  if (e.kind == ScalarExpr::Kind::Number)
+    return e.value;
+  if (e.kind == ScalarExpr::Kind::Variable)
+    return e.name;
+  json list = json::array({e.kind == ScalarExpr::Kind::Select ? std::string("select") : e.name});
+  for (const ScalarExprPtr &argument : e.args)
+    list.push_back(expressionOf(*argument));
+  return list;
+}
+
+/// What a layer computes, whatever word the source used for it: "op" and its attributes.
+class Attributes {
+public:
+  explicit Attributes(const Network &network) : network(network) {}
+  json operator()(const InputLayer &) const { return {{"op", "input"}}; }
+  json operator()(const ConvLayer &l) const {
+    return {{"op", "conv"}, {"kernel", size(l.kernel)}, {"stride", size(l.stride)}, {"dilation", size(l.dilation)}, {"pads", pads(l.pad)},
+            {"groups", l.groups}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}};
+  }
+  json operator()(const PoolLayer &l) const {
+    return {{"op", l.max ? "maxpool" : "avgpool"}, {"kernel", size(l.kernel)}, {"stride", size(l.stride)}, {"pads", pads(l.pad)},
+            {"ceil_extra", size(l.ceilExtra)}, {"count_pad", l.countPad}};
+  }
+  json operator()(const GlobalPoolLayer &l) const { return {{"op", l.max ? "global_maxpool" : "global_avgpool"}}; }
+  json operator()(const BatchNormLayer &l) const {
+    return {{"op", "batchnorm"}, {"eps", l.eps}, {"momentum", l.momentum}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)},
+            {"running_mean", tensor(l.runningMean)}, {"running_var", tensor(l.runningVar)}};
+  }
+  json operator()(const GroupNormLayer &l) const {
+    return {{"op", "groupnorm"}, {"groups", l.groups}, {"eps", l.eps}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}};
+  }
+  json operator()(const LayerNormLayer &l) const {
+    return {{"op", "layernorm"}, {"eps", l.eps}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}};
+  }
+  json operator()(const LrnLayer &l) const { return {{"op", "lrn"}, {"size", l.size}, {"alpha", l.alpha}, {"beta", l.beta}, {"k", l.k}}; }
+  json operator()(const DenseLayer &l) const { return {{"op", "dense"}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}}; }
+  json operator()(const DropoutLayer &l) const { return {{"op", "dropout"}, {"p", l.p}, {"spatial", l.spatial}}; }
+  json operator()(const ActivationLayer &l) const {
+    return {{"op", "activation"}, {"name", l.program.name}, {"expression", expressionOf(*l.program.body)}};
+  }
+  json operator()(const PreluLayer &l) const { return {{"op", "prelu"}, {"weight", tensor(l.weight)}}; }
+  json operator()(const FlattenLayer &) const { return {{"op", "flatten"}}; }
+  json operator()(const SoftmaxLayer &) const { return {{"op", "softmax"}}; }
+  json operator()(const AddLayer &) const { return {{"op", "add"}}; }
+  json operator()(const ConcatLayer &) const { return {{"op", "concat"}}; }
+  json operator()(const GateLayer &) const { return {{"op", "gate"}}; }
+
+private:
+  const Network &network;
+  json tensor(int index) const { return index < 0 ? json(nullptr) : json(network.tensors[size_t(index)].name); }
+  static json size(Size2 s) { return {s.h, s.w}; }
+  static json pads(Pads p) { return {p.top, p.left, p.bottom, p.right}; }
+};
+
 json layersOf(const Network &network) {
   std::map<std::string, int64_t> parameters; // of a layer: its tensors are named after it
   for (const Tensor &t : network.tensors)
@@ -74,7 +130,8 @@ json layersOf(const Network &network) {
   json layers = json::array();
   for (const Layer &l : network.layers)
     layers.push_back({{"name", l.name}, {"kind", l.kind}, {"output", {l.output.channels, l.output.height, l.output.width}},
-                      {"formula", l.formula}, {"parameters", parameters.count(l.name) ? parameters[l.name] : 0}, {"macs", l.macs}});
+                      {"formula", l.formula}, {"parameters", parameters.count(l.name) ? parameters[l.name] : 0}, {"macs", l.macs},
+                      {"flat", l.output.flat}, {"inputs", l.inputs}, {"attributes", std::visit(Attributes(network), l.body)}});
   return layers;
 }
 

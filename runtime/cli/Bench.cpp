@@ -2,8 +2,8 @@
 // In: what, batch, threads, seconds.  Out: one line; with --json the keys that the baseline prints.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
+#include "runtime/cli/RandomBatch.h"
 #include "runtime/device/Element.h"
-#include "runtime/params/Philox.h"
 #include "runtime/train/Program.h"
 #include <algorithm>
 #include <chrono>
@@ -17,20 +17,6 @@ namespace rt {
 // As in the baseline: three steps to warm up, at least 5 measured, at most 2000.
 static constexpr int warmUp = 3;
 static constexpr size_t fewest = 5, most = 2000;
-
-static void fillNormal(void *x, uint32_t kind, int64_t n, uint64_t seed) {
-  const Philox philox(seed, Draw::bench, 0);
-  withElement(kind, [&](auto zero) {
-    auto *values = static_cast<decltype(zero) *>(x);
-    for (int64_t i = 0; i < n; i += 2) {
-      double pair[2];
-      philox.normalPair(uint32_t(i / 2), pair);
-      values[i] = decltype(zero)(pair[0]);
-      if (i + 1 < n)
-        values[i + 1] = decltype(zero)(pair[1]);
-    }
-  });
-}
 
 static double secondsOf(const std::function<void()> &step) {
   const auto start = std::chrono::steady_clock::now();
@@ -51,10 +37,10 @@ int runBench(const cnn_model &model, const Options &o) {
   program.tensors.initialise(seed);
   const uint32_t kind = program.elementKind();
   AlignedBuffer x(size_t(N * d.imageElements()) * elementBytes(kind)), logits(size_t(N * d.classes) * elementBytes(kind));
-  fillNormal(train ? program.x() : x.data(), kind, N * d.imageElements(), seed);
-  const Philox labels(seed, Draw::bench, 1);
-  for (int64_t i = 0; train && i < N; ++i)
-    program.labels()[i] = int32_t(labels.below(uint32_t(i), uint64_t(d.classes)));
+  if (train)
+    fillTrainingBatch(program, seed);
+  else
+    fillNormal(x.data(), kind, N * d.imageElements(), seed);
   uint64_t step = 0;
   const double lr = d.train.lr * program.schedule(0, double(d.train.epochs));
   const std::function<void()> run = [&] {

@@ -20,7 +20,8 @@ static constexpr int maxThreads = 1024;
 
 static const std::pair<const char *, int (*)(const cnn_model &, const Options &)> commands[] = {
     {"train", runTrain}, {"eval", runEval},   {"predict", runPredict}, {"info", runInfo},
-    {"data", runData},   {"lr-find", runLrFind}, {"bench", runBench}, {"probe", runProbe}, {"export", runExport}};
+    {"data", runData},   {"lr-find", runLrFind}, {"bench", runBench}, {"probe", runProbe}, {"export", runExport},
+    {"profile", runProfile}, {"check-gradients", runCheckGradients}, {"report", runReport}};
 
 static void printShortHelp(const std::string &program, const Description &d, FILE *to) {
   fmt::print(to,
@@ -33,8 +34,11 @@ static void printShortHelp(const std::string &program, const Description &d, FIL
              "  data                        what the network sees: counts, a picture of samples\n"
              "  lr-find                     learning-rate range test, with a plot\n"
              "  bench                       time a step on data in memory\n"
+             "  profile                     where a step's time goes, layer by layer\n"
              "  probe                       one step on given tensors, for comparison\n"
-             "  export CHECKPOINT           to other formats (not yet)\n\n"
+             "  check-gradients             compare gradients with finite differences (models in f64)\n"
+             "  report CHECKPOINT           a page: curves, confusions, calibration, worst mistakes, filters\n"
+             "  export CHECKPOINT           as ONNX\n\n"
              "examples:\n"
              "  {0} train --epochs 10\n"
              "  {0} eval checkpoints/{1}/last.safetensors\n"
@@ -122,13 +126,15 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   find->add_option("--steps", o.steps, "steps (default: 100)")->check(CLI::Range(10, 100000));
   find->add_option("-o,--out", o.out, "SVG file (default: lr-find.svg)");
   data(find), threads(find), json(find), seedOption(find);
+  train->add_option("--log-dir", o.logDirectory, "write TensorBoard event files there (history.csv stands beside the checkpoints)");
   CLI::App *eval = app.add_subcommand("eval", "Measure a checkpoint on every sample of a part of the data.");
   eval->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
   eval->add_option("--split", o.part, "test (default), val or train")->check(CLI::IsMember({"test", "val", "train"}));
   data(eval), threads(eval), json(eval), seedOption(eval);
   CLI::App *predict = app.add_subcommand("predict", "Classify pictures; they are resized to the network's input.");
   predict->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
-  predict->add_option("IMAGE", o.images, "PNG or JPEG files")->required();
+  predict->add_option("IMAGE", o.images, "PNG or JPEG files, folders of them, or - for a list of them on stdin")->required();
+  predict->add_option("--format", o.format, "text (default), csv or json")->check(CLI::IsMember({"text", "csv", "json"}));
   predict->add_option("--top", o.top, "classes to show (default: 3)")->check(CLI::Range(1, 100000));
   data(predict), threads(predict), json(predict);
   CLI::App *info = app.add_subcommand("info", "Layers, parameters, memory, and how the program was compiled.");
@@ -143,9 +149,7 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   probe->add_option("--out", o.out, "safetensors file: logits, loss, grad.NAME, new.NAME")->required();
   probe->add_option("--mode", o.mode, "train (default) or eval")->check(CLI::IsMember({"train", "eval"}));
   threads(probe), seedOption(probe);
-  CLI::App *exporting = app.add_subcommand("export", "Write a checkpoint in another format (not yet).");
-  exporting->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
-  exporting->add_option("--onnx", o.out, "ONNX file");
+  addResultCommands(app, o, d);
   return train;
 }
 

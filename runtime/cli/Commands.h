@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/abi.h"
 #include "runtime/data/Dataset.h"
+#include "runtime/params/Description.h"
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,6 +33,19 @@ struct Options {
   int64_t limitBatches = 0, overfit = 0;
   bool fastDevRun = false;
   std::string keep, stop, load, only, onNan = "stop";
+  // profile
+  std::string trace;
+  size_t kernels = 12;
+  // export
+  bool noFold = false, normalize = false;
+  // predict
+  std::string format = "text";
+  // train
+  std::string logDirectory;
+  // check-gradients
+  int samples = 6;
+  double tolerance = 1e-5;
+  uint64_t checkSeed = 1;
 };
 
 int runTrain(const cnn_model &model, const Options &options);
@@ -42,10 +56,22 @@ int runBench(const cnn_model &model, const Options &options);
 int runProbe(const cnn_model &model, const Options &options);
 int runData(const cnn_model &model, const Options &options);
 int runLrFind(const cnn_model &model, const Options &options);
-int runExport(const cnn_model &model, const Options &options);
 
 /// How the options ask for data to be read.
 ReadOptions readOptions(const Options &options);
+int runProfile(const cnn_model &model, const Options &options);
+int runCheckGradients(const cnn_model &model, const Options &options);
+int runReport(const cnn_model &model, const Options &options);
+int runExport(const cnn_model &model, const Options &options);
+
+} // namespace rt
+namespace CLI {
+class App;
+}
+namespace rt {
+
+/// The options of profile, check-gradients, report and export.
+void addResultCommands(CLI::App &app, Options &options, const Description &description);
 
 /// Parses the command line and runs the command; the whole of the trainer's main.
 int runTrainer(const cnn_model &model, int argc, char **argv);

@@ -1,5 +1,5 @@
 // eval: what a checkpoint is worth on a part of the data.
-// In: a checkpoint.  Out: accuracy, top-5, loss, a table of classes, the confusion matrix; text or one line of JSON.
+// In: a checkpoint.  Out: accuracy, top-5, loss, calibration, a table of classes, the confusion matrix; text or one line of JSON.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/params/Checkpoint.h"
@@ -18,13 +18,18 @@ static void printJson(const Description &d, const Options &o, const Tally &t) {
     classes.push_back({{"name", d.className(k)}, {"support", s.support}, {"precision", s.precision}, {"recall", s.recall}, {"f1", s.f1}});
     confusion.push_back(std::vector<int64_t>(&t.confusion[size_t(k * d.classes)], &t.confusion[size_t(k * d.classes)] + d.classes));
   }
+  Json bins = Json::array();
+  for (const ConfidenceBin &bin : t.bins)
+    bins.push_back({{"count", bin.count}, {"accuracy", bin.count ? double(bin.correct) / double(bin.count) : 0},
+                    {"confidence", bin.count ? bin.confidence / double(bin.count) : 0}});
   const Json object{{"network", d.name}, {"part", o.part}, {"samples", t.count}, {"accuracy", t.accuracy()}, {"top5", t.top5()},
-                    {"loss", t.loss()}, {"classes", classes}, {"confusion", confusion}};
+                    {"loss", t.loss()}, {"calibration_error", t.calibrationError()}, {"calibration", bins}, {"classes", classes}, {"confusion", confusion}};
   fmt::print("{}\n", object.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 static void printText(const Description &d, const Options &o, const Tally &t) {
-  fmt::print("{}: {} {} samples\naccuracy {:.4f}  top-5 {:.4f}  loss {:.4f}\n\n", d.name, t.count, o.part, t.accuracy(), t.top5(), t.loss());
+  fmt::print("{}: {} {} samples\naccuracy {:.4f}  top-5 {:.4f}  loss {:.4f}  calibration error {:.4f}\n\n", d.name, t.count, o.part, t.accuracy(), t.top5(), t.loss(),
+             t.calibrationError());
   size_t width = 5;
   for (int64_t k = 0; k < d.classes; ++k)
     width = std::max(width, printable(d.className(k)).size());

@@ -1,5 +1,5 @@
 // predict: the likeliest classes of pictures.
-// In: a checkpoint and image files.  Out: a line for each, or JSON lines.
+// In: a checkpoint; image files, folders, or a list on stdin.  Out: a line for each, JSON lines or CSV.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/data/BatchLoader.h"
@@ -9,12 +9,25 @@
 #include "runtime/train/Metrics.h"
 #include "runtime/train/Program.h"
 #include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
 namespace rt {
 
 using Json = nlohmann::ordered_json;
+
+/// A field of RFC 4180.
+static std::string csvField(const std::string &text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos)
+    return text;
+  std::string quoted = "\"";
+  for (char c : text)
+    quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
 
 static void print(const Description &d, const Options &o, const std::string &path, const std::vector<double> &p) {
   std::vector<int64_t> order(p.size());
@@ -23,20 +36,58 @@ static void print(const Description &d, const Options &o, const std::string &pat
   order.resize(std::min(order.size(), size_t(o.top)));
   Json classes = Json::array();
   std::string text;
-  for (int64_t k : order) {
-    classes.push_back({{"class", d.className(k)}, {"index", k}, {"probability", p[size_t(k)]}});
-    text += fmt::format("{}{} {:.2f} %", text.empty() ? "" : ", ", printable(d.className(k)), 100 * p[size_t(k)]);
+  for (size_t rank = 0; rank < order.size(); ++rank) {
+    const int64_t k = order[rank];
+    const double probability = p[size_t(k)];
+    if (o.format == "csv")
+      fmt::print("{},{},{},{},{:.6g}\n", csvField(path), rank + 1, k, csvField(d.className(k)), probability);
+    classes.push_back({{"class", d.className(k)}, {"index", k}, {"probability", probability}});
+    text += fmt::format("{}{} {:.2f} %", text.empty() ? "" : ", ", printable(d.className(k)), 100 * probability);
   }
-  if (o.json)
+  if (o.json || o.format == "json")
     fmt::print("{}\n", Json{{"image", path}, {"classes", classes}}.dump(-1, ' ', false, Json::error_handler_t::replace));
-  else
+  else if (o.format == "text")
     fmt::print("{}: {}\n", printable(path), text);
+}
+
+/// Folders become the pictures in and below them, sorted by name; "-" the lines of stdin.
+static std::vector<std::string> picturesOf(const std::vector<std::string> &words) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> paths;
+  for (const std::string &word : words) {
+    std::error_code error;
+    if (word == "-") {
+      for (std::string line; std::getline(std::cin, line);)
+        if (!line.empty())
+          paths.push_back(line);
+      continue;
+    }
+    if (!fs::is_directory(word, error)) {
+      paths.push_back(word);
+      continue;
+    }
+    std::vector<std::string> found;
+    for (fs::recursive_directory_iterator at(word, error), end; !error && at != end; at.increment(error)) {
+      std::string ending = at->path().extension().string();
+      std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+      if (at->is_regular_file(error) && (ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".webp"))
+        found.push_back(at->path().string());
+    }
+    if (error)
+      fail(Exit::badData, "cannot read the folder {}: {}", printable(word), error.message());
+    if (found.empty())
+      fail(Exit::badData, "the folder {} has no .png, .jpg, .jpeg or .webp files", printable(word));
+    std::sort(found.begin(), found.end());
+    paths.insert(paths.end(), found.begin(), found.end());
+  }
+  return paths;
 }
 
 int runPredict(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   if (d.channels != 1 && d.channels != 3)
     fail(Exit::badData, "pictures have 1 or 3 channels, the network's input has {}", d.channels);
+  const std::vector<std::string> images = picturesOf(o.images);
   Program program(model, d, o.threads);
   const TrainingPosition position = readCheckpoint(o.checkpoint, d, program.tensors, Need::weights);
   Normalization normalization{position.mean, position.std};
@@ -48,14 +99,16 @@ int runPredict(const cnn_model &model, const Options &o) {
   const int64_t batch = model.infer.batch;
   AlignedBuffer logits(size_t(K * batch) * elementBytes(program.elementKind()));
   int status = 0;
-  for (size_t first = 0; first < o.images.size(); first += size_t(batch)) {
+  if (o.format == "csv")
+    fmt::print("image,rank,index,class,probability\n");
+  for (size_t first = 0; first < images.size(); first += size_t(batch)) {
     // A picture that cannot be read is named, the others are classified, and the exit status tells.
     std::vector<std::string> good;
-    for (size_t i = first; i < std::min(first + size_t(batch), o.images.size()); ++i) {
+    for (size_t i = first; i < std::min(first + size_t(batch), images.size()); ++i) {
       try {
-        const Image picture = fitted(readImage(o.images[i]), d);
+        const Image picture = fitted(readImage(images[i]), d);
         loader.convert(picture.pixels.data(), static_cast<char *>(program.x()) + good.size() * image);
-        good.push_back(o.images[i]);
+        good.push_back(images[i]);
       } catch (const Failure &failure) {
         fmt::print(stderr, "error: {}\n", failure.what());
         status = int(failure.status);

@@ -1,6 +1,5 @@
-// train: the loop, with its options; export: said to be missing.
+// train: the loop, with its options.
 // In: options.  Out: checkpoints.
-#include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/train/Interrupt.h"
 #include "runtime/train/Trainer.h"
@@ -55,14 +54,10 @@ int runTrain(const cnn_model &model, const Options &o) {
     options.limitBatches = 2;
   }
   options.read = readOptions(o);
+  options.logDirectory = o.logDirectory;
   catchSignals();
   Program program(model, d, o.threads);
   return Trainer(program, options).run();
-}
-
-int runExport(const cnn_model &, const Options &) {
-  fmt::print(stderr, "error: export is not there yet; checkpoints are safetensors files, which PyTorch and others read as they are\n");
-  return int(Exit::usage);
 }
 
 } // namespace rt

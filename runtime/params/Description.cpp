@@ -112,7 +112,8 @@ static TrainInfo parseTrain(const Json &j) {
 
 static LayerInfo parseLayer(const Json &j) {
   return {get<std::string>(j, "name", ""),     get<std::string>(j, "kind", ""), get<std::string>(j, "formula", ""),
-          get<std::vector<int64_t>>(j, "output", {}), get<int64_t>(j, "parameters", 0), get<int64_t>(j, "macs", 0)};
+          get<std::vector<int64_t>>(j, "output", {}), get<int64_t>(j, "parameters", 0), get<int64_t>(j, "macs", 0),
+          get<bool>(j, "flat", false), get<std::vector<size_t>>(j, "inputs", {}), get<Json>(j, "attributes", Json::object()).dump()};
 }
 
 static Description parse(const Json &j) {

@@ -38,6 +38,9 @@ struct LayerInfo {
   std::string name, kind, formula;
   std::vector<int64_t> output;
   int64_t parameters = 0, macs = 0;
+  bool flat = false;
+  std::vector<size_t> inputs;   ///< indices of earlier layers
+  std::string attributes = "{}"; ///< JSON, as abi.h states; read by what walks the graph
 };
 
 struct Source {

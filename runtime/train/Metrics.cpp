@@ -48,6 +48,13 @@ void Tally::add(const void *logits, uint32_t kind, const int32_t *labels, int64_
     inTop5 += rank < 5;
     ++confusion[size_t(label * classes + predicted)];
     ++count;
+    const double confidence = std::exp(z[predicted] - logSumExp(z.data(), classes));
+    if (std::isfinite(confidence)) {
+      ConfidenceBin &bin = bins[std::min(confidenceBins - 1, size_t(confidence * double(confidenceBins)))];
+      ++bin.count;
+      bin.correct += predicted == label;
+      bin.confidence += confidence;
+    }
   }
 }
 
@@ -66,6 +73,13 @@ std::vector<ClassScore> Tally::scores() const {
     score.f1 = hits > 0 ? 2 * score.precision * score.recall / (score.precision + score.recall) : 0;
   }
   return scores;
+}
+
+double Tally::calibrationError() const {
+  double sum = 0;
+  for (const ConfidenceBin &bin : bins)
+    sum += std::abs(double(bin.correct) - bin.confidence);
+  return count ? sum / double(count) : 0;
 }
 
 int64_t countCorrect(const void *logits, uint32_t kind, const int32_t *labels, int64_t n, int64_t classes) {

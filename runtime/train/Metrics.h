@@ -17,6 +17,13 @@ struct ClassScore {
   double precision = 0, recall = 0, f1 = 0; ///< 0 where nothing was predicted, or nothing is there
 };
 
+/// Predictions whose confidence (the largest probability) falls into one of equal parts of [0,1].
+struct ConfidenceBin {
+  int64_t count = 0, correct = 0;
+  double confidence = 0; ///< summed
+};
+constexpr size_t confidenceBins = 15; // Guo et al. 2017
+
 class Tally {
 public:
   Tally(int64_t classes, double smoothing) : classes(classes), smoothing(smoothing), confusion(size_t(classes * classes)) {}
@@ -26,9 +33,12 @@ public:
   double accuracy() const { return count ? double(correct) / double(count) : 0; }
   double top5() const { return count ? double(inTop5) / double(count) : 0; }
   std::vector<ClassScore> scores() const;
+  /// Expected calibration error (Guo et al. 2017, equation 3): the mean over samples of |accuracy - confidence| of their bin.
+  double calibrationError() const;
 
   int64_t classes, count = 0, correct = 0, inTop5 = 0;
   double smoothing, lossSum = 0;
+  ConfidenceBin bins[confidenceBins];
   std::vector<int64_t> confusion; ///< [label][prediction]
 };
 

@@ -27,6 +27,7 @@ struct TrainOptions {
   bool dry = false;              ///< no file is written
   std::string load, only;        ///< weights to begin with; only tensors whose names begin so
   enum class OnNan { stop, skip, rollback } onNan = OnNan::stop;
+  std::string logDirectory; ///< of TensorBoard's event files; empty: none
 };
 
 class Trainer {

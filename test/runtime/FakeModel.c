@@ -30,7 +30,11 @@ enum { LOGITS = 0, LOSS = 256, D_LOGITS = 272, D_WEIGHT = 528, D_BIAS = D_WEIGHT
 static const char description[] =
     "{\"name\":\"" FAKE_NAME "\",\"source_file\":\"fake.cnn\",\"compiler\":\"by hand\",\"hash\":\"h-" FAKE_NAME "\",\"source\":\"network\\n\","
     "\"precision\":\"f32\",\"batch\":16,\"target\":\"cpu\",\"cpu\":\"x86-64\",\"input\":[1,8,8],\"classes\":" NUMBER(FAKE_CLASSES) ",\"seed\":1,"
-    "\"layers\":[{\"name\":\"conv1\",\"kind\":\"conv\",\"output\":[" NUMBER(FAKE_CLASSES) ",1,1],\"formula\":\"(8 - 8 + 2*0)/1 + 1 = 1\",\"parameters\":260,\"macs\":256}],"
+    "\"layers\":[{\"name\":\"input1\",\"kind\":\"input\",\"output\":[1,8,8],\"inputs\":[],\"attributes\":{\"op\":\"input\"}},"
+    "{\"name\":\"conv1\",\"kind\":\"conv\",\"output\":[" NUMBER(FAKE_CLASSES) ",1,1],\"formula\":\"(8 - 8 + 2*0)/1 + 1 = 1\",\"parameters\":260,\"macs\":256,"
+    "\"inputs\":[0],\"attributes\":{\"op\":\"conv\",\"kernel\":[8,8],\"stride\":[1,1],\"dilation\":[1,1],\"pads\":[0,0,0,0],\"groups\":1,"
+    "\"weight\":\"conv1.weight\",\"bias\":\"conv1.bias\"}},"
+    "{\"name\":\"flatten1\",\"kind\":\"flatten\",\"output\":[" NUMBER(FAKE_CLASSES) ",1,1],\"flat\":true,\"inputs\":[1],\"attributes\":{\"op\":\"flatten\"}}],"
     "\"tensors\":["
     "{\"name\":\"conv1.weight\",\"kind\":\"weight\",\"shape\":[" NUMBER(FAKE_CLASSES) ",1,8,8],\"storage\":{\"layout\":\"filter\",\"block\":" NUMBER(FAKE_CLASSES) "},"
     "\"init\":{\"kind\":\"he_normal\",\"fan_in\":64,\"fan_out\":256,\"args\":[]},\"of\":\"\"},"

@@ -1,0 +1,20 @@
+// What this machine can do at best, measured here and now: the scale that a profile is read against.
+// In: a pool of threads.  Out: fused multiply-adds and copies a second, by all its threads together.
+#pragma once
+#include "runtime/device/ThreadPool.h"
+#include <string>
+
+namespace rt {
+
+struct Peak {
+  std::string vectors;            ///< the widest that there are: "AVX-512", "AVX2", "SSE2 (no FMA)"
+  double flops32 = 0, flops64 = 0; ///< a second; a fused multiply-add counts as two
+  double memoryBytes = 0;          ///< copied a second, read and written bytes together, from and to memory
+  double cacheBytes = 0;           ///< the same within each core's own cache
+  double launchSeconds = 0;        ///< of a launch with nothing to do on every thread
+};
+
+/// Takes about a quarter of a second. Each is the best of several tries: what other programs take away is not the machine's limit.
+Peak measurePeak(ThreadPool &pool);
+
+} // namespace rt
