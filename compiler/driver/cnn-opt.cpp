@@ -1,5 +1,7 @@
 // cnn-opt: every pass of the compiler, one by one, as mlir-opt runs MLIR's.
 // In: a module as text.  Out: the module after the passes named on the command line.
+#include "compiler/conversion/Conversion.h"
+#include "compiler/pipeline/Pipeline.h"
 #include "compiler/transforms/Passes.h"
 
 #include "mlir/InitAllDialects.h"
@@ -14,5 +16,7 @@ int main(int argc, char **argv) {
   registry.insert<cnnc::cnn::CnnDialect>();
   mlir::registerAllPasses();
   cnnc::registerTransformsPasses();
+  cnnc::registerConversionPasses();
+  cnnc::registerPipelinePasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "cnn-opt: passes of the cnnc compiler\n", registry));
 }
