@@ -34,6 +34,8 @@ public:
   bool boolean(const std::string &name, bool otherwise);
   double real(const std::string &name, double otherwise, double least, double most, const char *range);
   Init init(const std::string &name, Init otherwise);
+  /// One of `known`; the first one where it is not given.
+  std::string word(const std::string &name, const std::vector<std::string> &known);
   /// Any complaint about one argument.
   void wrong(const std::string &name, const std::string &expected);
 
