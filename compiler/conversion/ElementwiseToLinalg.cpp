@@ -20,6 +20,8 @@ FailureOr<AffineMap> operandMap(RankedTensorType operand, RankedTensorType resul
     return AffineMap::get(loops, 0, zero);
   if (operand.getRank() == 1 && result.getRank() >= 2 && operand.getDimSize(0) == result.getDimSize(1))
     return AffineMap::get(loops, 0, isNhwc(result) ? dim(3) : dim(1));
+  if (operand.getRank() == 2 && result.getRank() == 2 && operand.getDimSize(0) == result.getDimSize(0) && operand.getDimSize(1) == 1)
+    return AffineMap::get(loops, 0, {dim(0), zero}, context);
   if (operand.getRank() == 4 && result.getRank() == 4 && operand.getDimSize(0) == result.getDimSize(0) &&
       operand.getDimSize(1) == result.getDimSize(1))
     return AffineMap::get(loops, 0, {dim(0), zero, zero, dim(3)}, context);
@@ -97,6 +99,11 @@ struct SumToPattern : OpConversionPattern<cnn::SumToOp> {
       b.replaceOp(op, sum(out.getShape(), AffineMap::get(loops, 0, dim(nhwc ? 3 : 1)), iterators));
       return success();
     }
+    if (out.getRank() == 2 && in.getRank() == 2 && out.getDimSize(1) == 1) { // (N,C) -> (N,1)
+      Value s = sum({in.getDimSize(0)}, AffineMap::get(loops, 0, dim(0)), "pr");
+      b.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, out, s, ArrayRef<ReassociationIndices>{{0, 1}});
+      return success();
+    }
     if (out.getRank() == 4 && in.getRank() == 4 && isNhwc(in)) { // (N,H,W,C) -> (N,1,1,C)
       Value s = sum({in.getDimSize(0), in.getDimSize(1)}, AffineMap::get(loops, 0, {dim(0), dim(3)}, getContext()), "prrp");
       b.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, cast<RankedTensorType>(getTypeConverter()->convertType(out)), s,
@@ -159,7 +166,9 @@ struct DropoutPattern : OpConversionPattern<cnn::DropoutTrainOp> {
           };
           // The element's number in the order N,C,H,W.
           Value number = index(0);
-          if (loops == 4) {
+          if (op.getPerSample()) {
+            // one draw a sample
+          } else if (loops == 4) {
             number = fold(number, logical.getDimSize(1), index(3));
             if (!op.getSpatial())
               number = fold(fold(number, logical.getDimSize(2), index(1)), logical.getDimSize(3), index(2));

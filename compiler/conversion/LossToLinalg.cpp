@@ -1,5 +1,5 @@
-// Cross-entropy of logits and its gradient -> linalg.generic, stable for any logits.
-// In: cnn.cross_entropy, cnn.cross_entropy_grad; logits (N,K), labels (N) i32.  Out: row maximum, row sum of exponentials, then one generic.
+// Cross-entropy of logits, its gradient and the parts of the other losses -> linalg.generic, stable for any logits.
+// In: cnn.cross_entropy, cross_entropy_grad, log_softmax, one_hot, class_weights; logits (N,K), labels (N) i32.  Out: row maximum, row sum of exponentials, then one generic.
 #include "compiler/conversion/Build.h"
 
 #include <limits>
@@ -81,10 +81,62 @@ struct CrossEntropyGradPattern : OpConversionPattern<cnn::CrossEntropyGradOp> {
   }
 };
 
+struct LogSoftmaxPattern : OpConversionPattern<cnn::LogSoftmaxOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::LogSoftmaxOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    Value x = adaptor.getInput();
+    auto t = tensorType(x);
+    Rows r = rows(b, op.getLoc(), x);
+    auto y = generic(b, op.getLoc(), {x, r.maximum, r.sum}, emptyTensor(b, op.getLoc(), t.getShape(), t.getElementType()),
+                     {r.full, r.row, r.row, r.full}, "pp", [](Scalar &s, ValueRange a) -> SmallVector<Value> {
+                       return {s.sub(s.sub(a[0], a[1]), s.log(a[2]))};
+                     });
+    b.replaceOp(op, y.getResults());
+    return success();
+  }
+};
+
+struct OneHotPattern : OpConversionPattern<cnn::OneHotOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::OneHotOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    auto t = cast<RankedTensorType>(op.getTarget().getType());
+    AffineExpr n, k;
+    bindDims(getContext(), n, k);
+    auto y = generic(b, op.getLoc(), adaptor.getLabels(), emptyTensor(b, op.getLoc(), t.getShape(), t.getElementType()),
+                     {AffineMap::get(2, 0, n), AffineMap::getMultiDimIdentityMap(2, getContext())}, "pp",
+                     [&](Scalar &s, ValueRange a) -> SmallVector<Value> {
+                       return {target(s, a[0], 0, t.getDimSize(1), t.getElementType())};
+                     });
+    b.replaceOp(op, y.getResults());
+    return success();
+  }
+};
+
+/// A chain of choices by the class's number.
+struct ClassWeightsPattern : OpConversionPattern<cnn::ClassWeightsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::ClassWeightsOp op, OpAdaptor, ConversionPatternRewriter &b) const override {
+    auto t = cast<RankedTensorType>(op.getOutput().getType());
+    ArrayRef<double> weights = op.getWeights();
+    auto y = generic(b, op.getLoc(), {}, emptyTensor(b, op.getLoc(), t.getShape(), t.getElementType()),
+                     AffineMap::getMultiDimIdentityMap(1, getContext()), "p", [&](Scalar &s, ValueRange) -> SmallVector<Value> {
+                       Value k = linalg::IndexOp::create(s.b, s.loc, 0), weight = s.constant(t.getElementType(), weights[0]);
+                       for (auto [i, w] : llvm::enumerate(weights.drop_front())) {
+                         Value here = arith::ConstantIndexOp::create(s.b, s.loc, 1 + i);
+                         Value hit = arith::CmpIOp::create(s.b, s.loc, arith::CmpIPredicate::eq, k, here);
+                         weight = arith::SelectOp::create(s.b, s.loc, hit, s.constant(t.getElementType(), w), weight);
+                       }
+                       return {weight};
+                     });
+    b.replaceOp(op, y.getResults());
+    return success();
+  }
+};
+
 } // namespace
 
 void populateLoss(TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<CrossEntropyPattern, CrossEntropyGradPattern>(converter, patterns.getContext());
+  patterns.add<CrossEntropyPattern, CrossEntropyGradPattern, LogSoftmaxPattern, OneHotPattern, ClassWeightsPattern>(converter, patterns.getContext());
 }
 
 } // namespace cnnc::conversion

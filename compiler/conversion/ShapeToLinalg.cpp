@@ -1,4 +1,4 @@
-// Operations that move values: flatten, unflatten, reshape, concat, slice_channels.
+// Operations that move values: flatten, unflatten, reshape, positions, from_positions, concat, slice_channels.
 // In: their cnn forms.  Out: linalg.transpose where the order in memory changes, tensor slices and reshapes elsewhere.
 #include "compiler/conversion/Build.h"
 
@@ -80,6 +80,31 @@ struct ReshapePattern : OpConversionPattern<cnn::ReshapeOp> {
   }
 };
 
+/// Channels lie last in memory: only the shape changes.
+const SmallVector<ReassociationIndices> positionGroups{{0, 1, 2}, {3}};
+
+struct PositionsPattern : OpConversionPattern<cnn::PositionsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::PositionsOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    if (!isa_and_nonnull<cnn::NhwcAttr>(cast<RankedTensorType>(op.getInput().getType()).getEncoding()))
+      return op.emitOpError("needs its map as #cnn.nhwc");
+    b.replaceOpWithNewOp<tensor::CollapseShapeOp>(op, adaptor.getInput(), positionGroups);
+    return success();
+  }
+};
+
+struct FromPositionsPattern : OpConversionPattern<cnn::FromPositionsOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(cnn::FromPositionsOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
+    auto type = cast<RankedTensorType>(op.getOutput().getType());
+    if (!isa_and_nonnull<cnn::NhwcAttr>(type.getEncoding()))
+      return op.emitOpError("needs its map as #cnn.nhwc");
+    auto stored = getTypeConverter()->convertType(type);
+    b.replaceOpWithNewOp<tensor::ExpandShapeOp>(op, stored, adaptor.getInput(), positionGroups);
+    return success();
+  }
+};
+
 /// Offsets, sizes and unit strides of `channels` channels from `offset`; channels are the last dimension.
 struct Slice {
   SmallVector<OpFoldResult> offsets, sizes, strides;
@@ -124,7 +149,8 @@ struct SliceChannelsPattern : OpConversionPattern<cnn::SliceChannelsOp> {
 } // namespace
 
 void populateShape(TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<FlattenPattern, UnflattenPattern, ReshapePattern, ConcatPattern, SliceChannelsPattern>(converter, patterns.getContext());
+  patterns.add<FlattenPattern, UnflattenPattern, ReshapePattern, PositionsPattern, FromPositionsPattern, ConcatPattern, SliceChannelsPattern>(
+      converter, patterns.getContext());
 }
 
 } // namespace cnnc::conversion

@@ -171,7 +171,8 @@ def Cnn_MapOp : Cnn_Layer<"map", [SingleBlock, IsolatedFromAbove]> {
   let summary = "Applies a scalar program of arith and math to every element";
   let description = [{
     All results have one shape. An operand has that shape, or is broadcast: a scalar `tensor<T>`; one value a channel, `tensor<CxT>`
-    (dimension 1 of the result; also of a result of rank 2); or one value a sample and channel, `tensor<NxCx1x1xT>`.
+    (dimension 1 of the result; also of a result of rank 2); one value a sample and channel, `tensor<NxCx1x1xT>`; or one value a row of a
+    result of rank 2, `tensor<Nx1xT>`.
     `tensor<1xT>` is a scalar too. Where the result has another rank than 2 or 4, operands have the result's shape or are scalars.
     No operand need have the result's shape. The region holds its constants itself and sees nothing from above. The region's arguments are the operands' elements; cnn.yield gives the results' elements. Its derivative is symbolic.
   }];
@@ -189,15 +190,15 @@ def Cnn_YieldOp : Cnn_Op<"yield", [Pure, Terminator, ParentOneOf<["MapOp"]>]> {
   let assemblyFormat = "$values attr-dict `:` type($values)";
 }
 def Cnn_SumToOp : Cnn_Layer<"sum_to"> {
-  let summary = "Sums to a broadcastable shape of cnn.map: (N,C,H,W) or (N,C) -> (C) or (N,C,1,1); any shape -> () or (1)";
+  let summary = "Sums to a broadcastable shape of cnn.map: (N,C,H,W) or (N,C) -> (C) or (N,C,1,1); (N,C) -> (N,1); any shape -> () or (1)";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
 }
 def Cnn_DropoutOp : Cnn_Adjoint<"dropout"> {
-  let summary = "Dropout whose mode is not chosen yet; stream tells the dropout layers of a network apart";
-  let arguments = (ins AnyRankedTensor:$input, F64Attr:$p, BoolAttr:$spatial, I64Attr:$stream);
+  let summary = "Dropout whose mode is not chosen yet; stream tells the dropout layers of a network apart; per_sample: whole samples (drop path)";
+  let arguments = (ins AnyRankedTensor:$input, F64Attr:$p, BoolAttr:$spatial, I64Attr:$stream, UnitAttr:$per_sample);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input `p` $p `spatial` $spatial `stream` $stream attr-dict `:` functional-type(operands, results)";
   let hasFolder = 1;
@@ -205,8 +206,8 @@ def Cnn_DropoutOp : Cnn_Adjoint<"dropout"> {
 def Cnn_DropoutTrainOp : Cnn_Layer<"dropout_train"> {
   let summary = "y = x * keep / (1-p), keep drawn by Philox4x32-10 from (seed; element, stream, step): its own adjoint";
   let description = [{ rng: tensor<4xi32>, seed low, seed high, step low, step high. The element's number counts in the order N,C,H,W
-    (N,C for spatial dropout), whatever the layout. }];
-  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$rng, F64Attr:$p, BoolAttr:$spatial, I64Attr:$stream);
+    (N,C for spatial dropout, N where per_sample), whatever the layout. }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$rng, F64Attr:$p, BoolAttr:$spatial, I64Attr:$stream, UnitAttr:$per_sample);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input `,` $rng `p` $p `spatial` $spatial `stream` $stream attr-dict `:` functional-type(operands, results)";
 }
@@ -229,6 +230,20 @@ def Cnn_UnflattenOp : Cnn_Layer<"unflatten"> {
 }
 def Cnn_ReshapeOp : Cnn_Layer<"reshape"> {
   let summary = "The same elements, in the order of rows (for feature maps N,C,H,W), in another shape: its own adjoint";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$output);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+}
+def Cnn_PositionsOp : Cnn_Layer<"positions"> {
+  let summary = "(N,C,H,W) -> (N*H*W,C), a row a position; free where channels lie last in memory";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$output);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasFolder = 1;
+}
+def Cnn_FromPositionsOp : Cnn_Layer<"from_positions"> {
+  let summary = "(N*H*W,C) -> (N,C,H,W), the adjoint of positions";
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$output);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
@@ -268,6 +283,26 @@ def Cnn_CrossEntropyGradOp : Cnn_Adjoint<"cross_entropy_grad"> {
   let arguments = (ins AnyRankedTensor:$logits, AnyRankedTensor:$labels, F64Attr:$smoothing);
   let results = (outs AnyRankedTensor:$logitsGrad);
   let assemblyFormat = "$logits `,` $labels `smoothing` $smoothing attr-dict `:` functional-type(operands, results)";
+}
+
+// The other losses are composed of these, cnn.map and cnn.sum_to (transforms/Loss.cpp).
+def Cnn_OneHotOp : Cnn_Adjoint<"one_hot"> {
+  let summary = "t[n,k] = 1 where k is the label of n, else 0; labels (N) i32 -> (N,K)";
+  let arguments = (ins AnyRankedTensor:$labels);
+  let results = (outs AnyRankedTensor:$target);
+  let assemblyFormat = "$labels attr-dict `:` functional-type(operands, results)";
+}
+def Cnn_LogSoftmaxOp : Cnn_Layer<"log_softmax"> {
+  let summary = "y[n,k] = x[n,k] - max - log sum over j of exp(x[n,j] - max), max over j of x[n,j]; (N,K) -> (N,K)";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$output);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+def Cnn_ClassWeightsOp : Cnn_Adjoint<"class_weights"> {
+  let summary = "One constant a class -> (K)";
+  let arguments = (ins DenseF64ArrayAttr:$weights);
+  let results = (outs AnyRankedTensor:$output);
+  let assemblyFormat = "$weights attr-dict `:` functional-type(operands, results)";
 }
 
 #endif

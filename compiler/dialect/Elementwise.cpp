@@ -20,6 +20,8 @@ static bool broadcasts(ArrayRef<int64_t> shape, ArrayRef<int64_t> full) {
     return false;
   if (shape.size() == 1)
     return shape[0] == full[1];
+  if (full.size() == 2)
+    return shape == ArrayRef<int64_t>{full[0], 1};
   return full.size() == 4 && shape == ArrayRef<int64_t>{full[0], full[1], 1, 1};
 }
 
@@ -239,6 +241,6 @@ OpFoldResult DropoutOp::fold(FoldAdaptor) {
 FailureOr<SmallVector<Value>> DropoutTrainOp::buildAdjoint(OpBuilder &builder, ValueRange outputGrads) {
   return SmallVector<Value>{DropoutTrainOp::create(builder, withPhase(getLoc(), backwardPhase), getInput().getType(),
                                                    outputGrads[0], getRng(), getPAttr(), getSpatialAttr(),
-                                                   getStreamAttr()),
+                                                   getStreamAttr(), getPerSampleAttr()),
                             Value()};
 }

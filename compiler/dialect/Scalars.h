@@ -11,6 +11,7 @@ public:
   Scalars(mlir::OpBuilder &builder, mlir::Location loc, mlir::FloatType type)
       : builder(builder), loc(loc), type(type) {}
 
+  mlir::FloatType floatType() const { return type; }
   mlir::Value number(double value);
   mlir::Value add(mlir::Value a, mlir::Value b);
   mlir::Value sub(mlir::Value a, mlir::Value b);

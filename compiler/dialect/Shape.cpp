@@ -1,5 +1,5 @@
 // Operations that move elements and compute nothing: checks, folds and adjoints.
-// In: cnn.flatten, unflatten, reshape, concat, slice_channels.  Out: errors with numbers; the operations of the
+// In: cnn.flatten, unflatten, reshape, positions, from_positions, concat, slice_channels.  Out: errors with numbers; the operations of the
 // adjoints.
 #include "compiler/dialect/Checks.h"
 
@@ -60,6 +60,37 @@ FailureOr<SmallVector<Value>> UnflattenOp::buildAdjoint(OpBuilder &builder, Valu
 FailureOr<SmallVector<Value>> ReshapeOp::buildAdjoint(OpBuilder &builder, ValueRange outputGrads) {
   return SmallVector<Value>{
       ReshapeOp::create(builder, withPhase(getLoc(), backwardPhase), getInput().getType(), outputGrads[0])};
+}
+
+static SmallVector<int64_t> positionsOf(ArrayRef<int64_t> x) { return {x[0] * x[2] * x[3], x[1]}; }
+
+LogicalResult PositionsOp::verify() {
+  Named input{"input", getInput()}, output{"output", getOutput()};
+  if (failed(checkFloats(*this, {input, output})) || failed(checkRank(*this, input, {4})))
+    return failure();
+  return checkShape(*this, output, positionsOf(shapeOf(getInput())));
+}
+LogicalResult FromPositionsOp::verify() {
+  Named input{"input", getInput()}, output{"output", getOutput()};
+  if (failed(checkFloats(*this, {input, output})) || failed(checkRank(*this, output, {4})))
+    return failure();
+  return checkShape(*this, input, positionsOf(shapeOf(getOutput())));
+}
+OpFoldResult PositionsOp::fold(FoldAdaptor) {
+  auto back = getInput().getDefiningOp<FromPositionsOp>();
+  return back && back.getInput().getType() == getType() ? back.getInput() : Value();
+}
+OpFoldResult FromPositionsOp::fold(FoldAdaptor) {
+  auto back = getInput().getDefiningOp<PositionsOp>();
+  return back && back.getInput().getType() == getType() ? back.getInput() : Value();
+}
+FailureOr<SmallVector<Value>> PositionsOp::buildAdjoint(OpBuilder &builder, ValueRange outputGrads) {
+  return SmallVector<Value>{
+      FromPositionsOp::create(builder, withPhase(getLoc(), backwardPhase), getInput().getType(), outputGrads[0])};
+}
+FailureOr<SmallVector<Value>> FromPositionsOp::buildAdjoint(OpBuilder &builder, ValueRange outputGrads) {
+  return SmallVector<Value>{
+      PositionsOp::create(builder, withPhase(getLoc(), backwardPhase), getInput().getType(), outputGrads[0])};
 }
 
 LogicalResult ConcatOp::verify() {

@@ -56,7 +56,7 @@ json trainOf(const Train &t) {
   return {{"epochs", t.epochs},
           {"optimizer", {{"name", t.optimizer.name}, {"lr", t.optimizer.lr}, {"args", t.optimizer.args}}},
           {"schedule", t.schedule.name},
-          {"loss", {{"kind", t.loss}, {"smoothing", t.smoothing}}},
+          {"loss", {{"kind", t.loss}, {"smoothing", t.smoothing}, {"weights", t.classWeights}, {"args", t.lossArgs}}},
           {"keep", t.keepMetric.empty() ? json(nullptr) : json{{"metric", t.keepMetric}, {"best", metric(t.keepMetric)}}},
           {"stop", t.stopMetric.empty() ? json(nullptr) : json{{"metric", t.stopMetric}, {"epochs", t.stopEpochs}}},
           {"seed", t.seed}};

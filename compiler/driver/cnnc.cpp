@@ -42,7 +42,7 @@ void addInput(CLI::App &app, CommandLine &c, bool required) {
   auto *file = app.add_option("FILE", c.input, "the .cnn file; - reads standard input");
   if (required)
     file->required();
-  app.add_option("-P", c.params, "NAME=VALUE: set a param of the file")->allow_extra_args(false)->expected(1);
+  app.add_option("-P", c.params, "NAME=VALUE: set a param of the file")->allow_extra_args(false);
   app.add_option("--batch", c.batch, "training batch, in place of the file's")->check(CLI::Range(int64_t(1), int64_t(1) << 20));
   app.add_option("--precision", c.precision, "f32, f64 or bf16, in place of the file's")->check(CLI::IsMember({"f32", "f64", "bf16"}));
   app.add_option("--network", c.network, "which network of the file");

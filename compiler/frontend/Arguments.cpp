@@ -166,6 +166,19 @@ double CallArguments::real(const std::string &name, double otherwise, double lea
   return value->number;
 }
 
+std::string CallArguments::word(const std::string &name, const std::vector<std::string> &known) {
+  const Value *value = find(name);
+  if (!value)
+    return known.front();
+  if (value->kind == Value::Kind::Word && std::find(known.begin(), known.end(), value->text) != known.end())
+    return value->text;
+  std::string choices;
+  for (const std::string &k : known)
+    choices += (choices.empty() ? "" : " or ") + k;
+  wrong(name, choices);
+  return known.front();
+}
+
 const std::vector<std::string> &initNames() {
   static const std::vector<std::string> names = {"he_normal",  "he_uniform", "xavier_normal", "xavier_uniform", "lecun_normal", "orthogonal",
                                                  "normal",     "uniform",    "zeros",         "ones",           "constant"};

@@ -36,6 +36,8 @@ public:
   Init init(const std::string &name, Init otherwise);
   /// A help that gives the argument `name` another value, or adds it.
   void fix(Diagnostic &d, const std::string &name, const std::string &value, const std::string &help) const;
+  /// One of `known`; the first one where it is not given.
+  std::string word(const std::string &name, const std::vector<std::string> &known);
   /// Any complaint about one argument.
   void wrong(const std::string &name, const std::string &expected);
 

@@ -16,7 +16,7 @@ namespace {
 
 /// Bare names that stand for themselves where no variable hides them.
 std::set<std::string> wordsOf(const Definitions &definitions) {
-  std::set<std::string> words = {"same", "narrow", "valid", "wide", "full"};
+  std::set<std::string> words = {"same", "narrow", "valid", "wide", "full", "map", "channels"};
   for (const std::string &name : initNames())
     words.insert(name);
   for (const std::string &kind : layerKinds())

@@ -63,6 +63,7 @@ private:
   // ElaborateWindows.cpp: layers that move a window over the map
   Current convolution(const ast::Step &s, const std::string &kind, CallArguments &a, const Current &in, Scope &scope);
   Current pool(const ast::Step &s, const std::string &kind, CallArguments &a, const Current &in, Scope &scope);
+  Current adaptivePool(const ast::Step &s, CallArguments &a, const Current &in, Scope &scope);
   struct Window;
   std::optional<Pads> pads(CallArguments &a, const Window &window, const MapShape &in);
   std::optional<MapShape> slide(const ast::Step &s, CallArguments &a, const Window &window, const Current &in, int64_t channels);

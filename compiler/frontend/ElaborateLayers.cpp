@@ -23,13 +23,16 @@ const std::map<std::string, std::vector<ParameterSpec>> &table() {
         {"avgpool", {"kernel!", "stride", "pad", "ceil", "count_pad"}},
         {"global_avgpool", {}},
         {"global_maxpool", {}},
+        {"adaptive_avgpool", {"size!"}},
         {"flatten", {}},
         {"batchnorm", {"momentum", "eps", "affine"}},
         {"groupnorm", {"groups!", "eps", "affine"}},
-        {"layernorm", {"eps", "affine"}},
+        {"layernorm", {"eps", "affine", "over"}},
         {"lrn", {"size", "alpha", "beta", "k"}},
         {"dense", {"units!", "bias", "init"}},
         {"dropout", {"p", "spatial"}},
+        {"drop_path", {"p"}},
+        {"layer_scale", {"init"}},
         {"prelu", {"init"}},
         {"softmax", {}},
         {"concat", {}},
@@ -150,6 +153,8 @@ Current Elaboration::layer(const ast::Step &s, const std::string &kind, Current 
     return convolution(s, kind, a, in, scope);
   if (kind == "maxpool" || kind == "avgpool")
     return pool(s, kind, a, in, scope);
+  if (kind == "adaptive_avgpool")
+    return adaptivePool(s, a, in, scope);
   if (kind == "batchnorm")
     return batchnorm(s, a, in, scope);
   if (kind == "groupnorm")
@@ -171,6 +176,20 @@ Current Elaboration::layer(const ast::Step &s, const std::string &kind, Current 
     dropout.p = a.real("p", 0.5, 0, 1, "from 0 to 1");
     dropout.spatial = a.boolean("spatial", false);
     return a.bad || in.bad ? poisoned(in) : push(s, name, kind, dropout, {in.layer}, in.shape);
+  }
+  if (kind == "drop_path") {
+    DropoutLayer dropout;
+    dropout.p = a.real("p", 0.1, 0, 1, "from 0 to 1");
+    dropout.perSample = true;
+    return a.bad || in.bad ? poisoned(in) : push(s, name, kind, dropout, {in.layer}, in.shape);
+  }
+  if (kind == "layer_scale") {
+    constexpr double initialScale = 1e-6; // Liu et al. 2022, ConvNeXt
+    double scale = a.real("init", initialScale, -1e6, 1e6, "a number");
+    if (a.bad || in.bad)
+      return poisoned(in);
+    LayerScaleLayer layerScale{tensor(s, name + ".weight", Tensor::Kind::Weight, {in.shape.channels}, Init{"constant", {scale}})};
+    return push(s, name, kind, layerScale, {in.layer}, in.shape);
   }
   if (kind == "prelu") {
     constexpr double initialSlope = 0.25; // PyTorch's
@@ -251,10 +270,11 @@ Current Elaboration::layernorm(const ast::Step &s, CallArguments &a, const Curre
   LayerNormLayer norm;
   norm.eps = a.real("eps", 1e-5, 0, 1, "from 0 to 1");
   bool affine = a.boolean("affine", true);
+  norm.overChannels = a.word("over", {"map", "channels"}) == "channels";
   if (a.bad || in.bad)
     return poisoned(in);
   std::vector<int64_t> shape = {in.shape.channels};
-  if (!in.shape.flat)
+  if (!in.shape.flat && !norm.overChannels)
     shape = {in.shape.channels, in.shape.height, in.shape.width};
   if (affine) {
     norm.weight = tensor(s, name + ".weight", Tensor::Kind::Weight, shape, ones);

@@ -315,4 +315,25 @@ Current Elaboration::pool(const ast::Step &s, const std::string &kind, CallArgum
   return push(s, name, kind, p, {in.layer}, *out, 0, windowFormula(w, in.shape, *out));
 }
 
+/// The mean of as many equal windows as `size` says, on a map whose sides it divides: a pooling whose kernel is its stride.
+Current Elaboration::adaptivePool(const ast::Step &s, CallArguments &a, const Current &in, Scope &scope) {
+  std::string name = nameFor(s, "adaptive_avgpool", scope);
+  Size2 size = a.size("size", {1, 1});
+  if (in.bad || a.bad)
+    return poisoned(in);
+  if (in.shape.flat) {
+    diagnostics.report(Diag::NeedsMap, s.span, {"adaptive_avgpool"}).note("the map became flat at " + originOf(in));
+    return poisoned(in);
+  }
+  if (in.shape.height % size.h || in.shape.width % size.w) {
+    diagnostics.report(Diag::Extent, a.spanOf("size"), {"the size of adaptive_avgpool", "a divisor of the map's sides, " + sides(in.shape.height, in.shape.width)})
+        .label(a.spanOf("size"), "this is " + sides(size.h, size.w));
+    return poisoned(in);
+  }
+  PoolLayer p;
+  p.max = false;
+  p.kernel = p.stride = {in.shape.height / size.h, in.shape.width / size.w};
+  return push(s, name, "adaptive_avgpool", p, {in.layer}, {in.shape.channels, size.h, size.w, false});
+}
+
 } // namespace cnnc

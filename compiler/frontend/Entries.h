@@ -43,6 +43,7 @@ private:
   std::optional<WarmUp> warmup(const ast::Expr &e);
   void schedule(const ast::Entry *entry, Train &train);
   void loss(const ast::Entry &entry, Train &train);
+  void classWeights(const ast::Expr &e, const Value &value, Train &train);
   void clip(const ast::Entry &entry, Train &train);
   void precision(const ast::Entry &entry, Train &train);
   void noDecay(const ast::Entry &entry, Network &network);
@@ -54,6 +55,7 @@ private:
   const Environment &globals;
   Evaluator &evaluator;
   DiagnosticEngine &diagnostics;
+  int64_t classCount = 0; ///< of the network that is trained
 };
 
 } // namespace cnnc

@@ -29,6 +29,7 @@ Train Entries::train(Network &network, const std::optional<Data> &data) {
   train.batch = integer(table, "batch", train.batch, 1, maxBatch);
   train.seed = uint64_t(integer(table, "seed", 1, 0, int64_t(maxSeed)));
   auto entry = [&](const char *name) { return table.count(name) ? table[name] : nullptr; };
+  classCount = network.classes;
   optimizer(entry("optimizer"), train);
   schedule(entry("schedule"), train);
   if (auto *e = entry("loss"))
@@ -135,19 +136,69 @@ void Entries::schedule(const ast::Entry *entry, Train &train) {
   train.schedule.factor = scalarSelect(scalarCall("<", {epoch, E}, use), rising, program->factor, use);
 }
 
+namespace {
+/// The number that a loss takes, and the least that it may be.
+struct LossArgument {
+  std::string name;
+  double otherwise, least;
+};
+/// All losses. Those without a number have an empty name.
+const std::map<std::string, LossArgument> &losses() {
+  static const std::map<std::string, LossArgument> table = {
+      {"cross_entropy", {}}, {"mse", {}}, {"mae", {}}, {"bce", {}}, {"huber", {"delta", 1, 0}}, {"hinge", {"margin", 1, 0}},
+      {"focal", {"gamma", 2, 1}}, // below 1 the derivative has no bound where the network is sure
+  };
+  return table;
+}
+} // namespace
+
 void Entries::loss(const ast::Entry &entry, Train &train) {
   const ast::Expr &e = *entry.value;
-  if (choose(e, "loss", {"cross_entropy"}).empty())
+  std::vector<std::string> names;
+  for (auto &[name, unused] : losses())
+    names.push_back(name);
+  std::string kind = choose(e, "loss", names);
+  if (kind.empty())
     return;
-  BoundArguments bound = bindArguments("cross_entropy", e.span, e.arguments, {{"smoothing", false}}, diagnostics);
-  auto it = bound.given.find("smoothing");
-  if (it == bound.given.end())
-    return;
-  Value value = evaluator.evaluate(*it->second->value, globals, nullptr);
-  if (value.kind == Value::Kind::Number && value.number >= 0 && value.number < 1)
-    train.smoothing = value.number;
-  else if (!value.bad())
-    wrong(*it->second->value, "smoothing", "a number from 0 up to but not 1");
+  const LossArgument &own = losses().at(kind);
+  std::vector<ParameterSpec> parameters;
+  if (kind == "cross_entropy")
+    parameters = {{"smoothing", false}, {"weights", false}};
+  else if (!own.name.empty())
+    parameters = {{own.name, false}};
+  BoundArguments bound = bindArguments(kind, e.span, e.arguments, parameters, diagnostics);
+  train.loss = kind;
+  if (!own.name.empty())
+    train.lossArgs[own.name] = own.otherwise;
+  for (auto &[name, argument] : bound.given) {
+    Value value = evaluator.evaluate(*argument->value, globals, nullptr);
+    bool isNumber = value.kind == Value::Kind::Number;
+    if (value.bad())
+      continue;
+    if (name == "weights")
+      classWeights(*argument->value, value, train);
+    else if (name == "smoothing" && isNumber && value.number >= 0 && value.number < 1)
+      train.smoothing = value.number;
+    else if (name == "smoothing")
+      wrong(*argument->value, "smoothing", "a number from 0 up to but not 1");
+    else if (isNumber && value.number >= own.least && (own.least > 0 || value.number > 0))
+      train.lossArgs[name] = value.number;
+    else
+      wrong(*argument->value, name, own.least > 0 ? "a number of at least " + numberText(own.least) : "a number greater than 0");
+  }
+}
+
+/// One weight a class, as many as the network has classes.
+void Entries::classWeights(const ast::Expr &e, const Value &value, Train &train) {
+  std::vector<double> weights;
+  for (const Value &item : value.items)
+    if (item.kind == Value::Kind::Number && item.number > 0)
+      weights.push_back(item.number);
+  bool fits = value.kind == Value::Kind::List && weights.size() == value.items.size() && int64_t(weights.size()) == classCount;
+  if (!fits && classCount > 0)
+    wrong(e, "weights", "a list of " + std::to_string(classCount) + " numbers greater than 0, one a class");
+  else if (fits)
+    train.classWeights = weights;
 }
 
 void Entries::clip(const ast::Entry &entry, Train &train) {
@@ -177,7 +228,7 @@ void Entries::noDecay(const ast::Entry &entry, Network &network) {
   std::vector<std::string> chosen;
   std::vector<ast::ExprPtr> items = e.kind == ast::Expr::Kind::List ? e.items : std::vector<ast::ExprPtr>{entry.value};
   for (const ast::ExprPtr &item : items) {
-    std::string name = choose(*item, "kind of parameter", {"bias", "batchnorm", "groupnorm", "layernorm", "prelu", "none"});
+    std::string name = choose(*item, "kind of parameter", {"bias", "batchnorm", "groupnorm", "layernorm", "layer_scale", "prelu", "none"});
     if (!name.empty())
       chosen.push_back(name);
   }
@@ -196,6 +247,8 @@ void Entries::noDecay(const ast::Entry &entry, Network &network) {
       exclude(norm->weight), exclude(norm->bias);
     if (auto *norm = std::get_if<LayerNormLayer>(&layer.body); norm && has("layernorm"))
       exclude(norm->weight), exclude(norm->bias);
+    if (auto *scale = std::get_if<LayerScaleLayer>(&layer.body); scale && has("layer_scale"))
+      exclude(scale->weight);
     if (auto *prelu = std::get_if<PreluLayer>(&layer.body); prelu && has("prelu"))
       exclude(prelu->weight);
   }

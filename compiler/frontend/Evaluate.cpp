@@ -266,11 +266,13 @@ Value Evaluator::call(const ast::Expr &e, const Environment &environment, const 
     result = std::max(value.items[0].number, value.items[1].number);
   else if (e.text == "pow" && numbers(2))
     result = std::pow(value.items[0].number, value.items[1].number);
+  else if (e.text == "range" && numbers(2))
+    return range(e, value.items[0].number, value.items[1].number);
   else if (words.count(e.text))
     return value;
   else {
-    std::vector<std::string> known = {"floor", "ceil", "round", "sqrt", "exp", "log", "abs", "min", "max", "pow"};
-    std::string help = std::find(known.begin(), known.end(), e.text) != known.end() ? "its arguments are numbers: one, or two for min, max and pow"
+    std::vector<std::string> known = {"floor", "ceil", "round", "sqrt", "exp", "log", "abs", "min", "max", "pow", "range"};
+    std::string help = std::find(known.begin(), known.end(), e.text) != known.end() ? "its arguments are numbers: one, or two for min, max, pow and range"
                                                                                    : didYouMean(e.text, known);
     auto &d = diagnostics.report(Diag::UnknownName, e.span, {e.text + "(...)"});
     if (!help.empty())
@@ -280,6 +282,19 @@ Value Evaluator::call(const ast::Expr &e, const Environment &environment, const 
   if (!std::isfinite(result))
     return wrong(e, "`" + e.text + "` of this is not a number");
   return scalar(Value::Kind::Number, result, e.span);
+}
+
+/// range(first, end): the whole numbers from `first` up to but not `end`.
+Value Evaluator::range(const ast::Expr &e, double first, double end) {
+  constexpr double longest = 10000;
+  if (first != std::floor(first) || end != std::floor(end) || end - first > longest)
+    return wrong(e, "`range` takes two whole numbers, at most 10000 apart");
+  Value list = bad(e);
+  list.kind = Value::Kind::List;
+  for (double i = first; i < end; ++i)
+    list.items.push_back(scalar(Value::Kind::Number, i, e.span));
+  list.cells = 1 + list.items.size();
+  return spend(e, list.cells) ? list : bad(e);
 }
 
 Value Evaluator::unary(const ast::Expr &e, const Value &a) {

@@ -19,6 +19,7 @@ private:
   Value name(const ast::Expr &e, const Environment &environment, const Current *current);
   Value member(const ast::Expr &e, const Current *current);
   Value call(const ast::Expr &e, const Environment &environment, const Current *current);
+  Value range(const ast::Expr &e, double first, double end);
   Value unary(const ast::Expr &e, const Value &a);
   Value binary(const ast::Expr &e, const Value &a, const Value &b);
   Value arithmetic(const ast::Expr &e, double a, double b);

@@ -125,8 +125,10 @@ struct GroupNormLayer {
   int weight = -1, bias = -1;
 };
 /// Over all of channels, height, width of a sample, PyTorch's LayerNorm((C,H,W)); weight and bias have that shape.
+/// overChannels: over the channels of each position alone; weight and bias have the shape (C).
 struct LayerNormLayer {
   double eps = 1e-5;
+  bool overChannels = false;
   int weight = -1, bias = -1;
 };
 /// y = x / (k + alpha/size * sum over `size` neighbouring channels of x^2)^beta, as PyTorch's LocalResponseNorm.
@@ -140,7 +142,12 @@ struct DenseLayer {
 };
 struct DropoutLayer {
   double p = 0.5;
-  bool spatial = false;
+  bool spatial = false;   ///< drops whole channels
+  bool perSample = false; ///< drop_path: drops whole samples
+};
+/// y = x * weight, one weight a channel (layer scale).
+struct LayerScaleLayer {
+  int weight = -1;
 };
 struct ActivationLayer {
   ActivationProgram program;
@@ -157,7 +164,7 @@ struct GateLayer {};   ///< input 0: a map; input 1: one factor per channel (fla
 
 using LayerBody =
     std::variant<InputLayer, ConvLayer, PoolLayer, GlobalPoolLayer, BatchNormLayer, GroupNormLayer, LayerNormLayer, LrnLayer,
-                 DenseLayer, DropoutLayer, ActivationLayer, PreluLayer, FlattenLayer, SoftmaxLayer, AddLayer, ConcatLayer, GateLayer>;
+                 DenseLayer, DropoutLayer, ActivationLayer, PreluLayer, LayerScaleLayer, FlattenLayer, SoftmaxLayer, AddLayer, ConcatLayer, GateLayer>;
 
 struct Layer {
   std::string name; ///< "conv1", "basic3.conv1"
@@ -197,7 +204,9 @@ enum class Precision { F32, F64, BF16 };
 struct Train {
   int64_t epochs = 10, batch = 128;
   std::string loss = "cross_entropy";
-  double smoothing = 0;
+  double smoothing = 0;                   ///< of cross_entropy
+  std::vector<double> classWeights;       ///< of cross_entropy; empty: all 1
+  std::map<std::string, double> lossArgs; ///< huber: delta; focal: gamma; hinge: margin
   OptimizerProgram optimizer;
   ScheduleProgram schedule;
   enum class Clip { None, Norm, Value } clip = Clip::None;

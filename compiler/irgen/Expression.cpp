@@ -20,9 +20,25 @@ Value ExpressionBuilder::buildTruth(const ScalarExpr &expr) {
   return !value || value.getType().isInteger(1) ? value : scalars.compare(CmpFPredicate::UNE, value, scalars.number(0));
 }
 
+/// Whether all variables are in `known`, and there is one.
+static bool isMadeOf(const ScalarExpr &expr, const Variables &known, bool &some) {
+  if (expr.kind == ScalarExpr::Kind::Variable)
+    return some = known.count(expr.name) > 0;
+  return llvm::all_of(expr.args, [&](const ScalarExprPtr &arg) { return isMadeOf(*arg, known, some); });
+}
+
+Value ExpressionBuilder::buildExact(const ScalarExpr &expr) {
+  bool some = false;
+  if (!exact || !isMadeOf(expr, *exact, some) || !some)
+    return {};
+  return ExpressionBuilder(builder, loc, builder.getF64Type(), *exact).build(expr);
+}
+
 Value ExpressionBuilder::build(const ScalarExpr &expr) {
   if (Value value = built.lookup(&expr))
     return value;
+  if (Value value = expr.kind == ScalarExpr::Kind::Variable ? Value() : buildExact(expr))
+    return built[&expr] = value.getType().isInteger(1) ? value : builder.createOrFold<arith::TruncFOp>(loc, scalars.floatType(), value);
   Value value;
   switch (expr.kind) {
   case ScalarExpr::Kind::Number:

@@ -17,10 +17,18 @@ public:
   ExpressionBuilder(mlir::OpBuilder &builder, mlir::Location loc, mlir::FloatType type, const Variables &variables)
       : builder(builder), loc(loc), scalars(builder, loc, type), variables(variables) {}
 
+  /// Also in f64: what is made of these variables and constants alone is computed in f64 and then rounded.
+  ExpressionBuilder(mlir::OpBuilder &builder, mlir::Location loc, mlir::FloatType type, const Variables &variables, const Variables &exact)
+      : ExpressionBuilder(builder, loc, type, variables) {
+    this->exact = &exact;
+  }
+
   /// A number. Null after an error (an unknown name: the front end's mistake).
   mlir::Value buildNumber(const ScalarExpr &expr);
   /// A truth value (i1); of a number: whether it is not 0.
   mlir::Value buildTruth(const ScalarExpr &expr);
+  /// The expression in f64 if it is made of exact variables, and of at least one; else null.
+  mlir::Value buildExact(const ScalarExpr &expr);
 
 private:
   mlir::Value build(const ScalarExpr &expr);
@@ -34,6 +42,7 @@ private:
   mlir::Location loc;
   cnn::Scalars scalars;
   const Variables &variables;
+  const Variables *exact = nullptr;
   llvm::DenseMap<const ScalarExpr *, mlir::Value> built;
 };
 

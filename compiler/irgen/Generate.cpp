@@ -111,11 +111,20 @@ bool Generator::buildOptimizer(StringRef name, const std::vector<OptimizerProgra
   Variables variables;
   for (auto [name, argument] : llvm::zip_equal(names, function.getArguments()))
     variables[name] = argument;
+  // What depends on the rate and the number of the step alone is one value for all elements: 1 - beta^step loses its digits in f32.
+  Variables exact;
+  for (StringRef name : {"lr", "step"})
+    if (!type.isF64())
+      exact[name] = arith::ExtFOp::create(builder, loc, builder.getF64Type(), variables[name]);
   for (const OptimizerProgram::Assign &assign : body) {
-    Value value = ExpressionBuilder(builder, loc, type, variables).buildNumber(*assign.value);
+    ExpressionBuilder expression(builder, loc, type, variables, exact);
+    Value wide = expression.buildExact(*assign.value), value = expression.buildNumber(*assign.value);
     if (!value)
       return false;
     variables[assign.name] = value;
+    exact.erase(assign.name);
+    if (wide && !wide.getType().isInteger(1))
+      exact[assign.name] = wide;
   }
   SmallVector<Value> results{variables["param"]};
   for (StringRef state : states)
@@ -146,7 +155,15 @@ bool Generator::buildSchedule() {
 void Generator::setAttributes(ModuleOp module) {
   const Train &train = network.train;
   module->setAttr("cnn.network", builder.getStringAttr(network.name));
+  module->setAttr("cnn.loss", builder.getStringAttr(train.loss));
   module->setAttr("cnn.smoothing", builder.getF64FloatAttr(train.smoothing));
+  if (!train.classWeights.empty())
+    module->setAttr("cnn.class_weights", builder.getDenseF64ArrayAttr(train.classWeights));
+  NamedAttrList arguments;
+  for (const auto &[name, value] : train.lossArgs)
+    arguments.set(name, builder.getF64FloatAttr(value));
+  if (!arguments.empty())
+    module->setAttr("cnn.loss_args", arguments.getDictionary(builder.getContext()));
   if (train.clip == Train::Clip::Norm)
     module->setAttr("cnn.clip_norm", builder.getF64FloatAttr(train.clipLimit));
   if (train.clip == Train::Clip::Value)

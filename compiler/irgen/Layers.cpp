@@ -105,6 +105,22 @@ Value LayerBuilder::normalizeRuns(Value x, int64_t groups, double eps) {
   return reshape(y, from.getShape());
 }
 
+// A row of (N*H*W, C) is one position: its mean and variance are one value a row.
+Value LayerBuilder::normalizePositions(Value x, double eps) {
+  auto from = cast<RankedTensorType>(x.getType());
+  int64_t C = from.getDimSize(1), M = from.getNumElements() / C;
+  Value rows = from.getRank() == 4 ? Value(cnn::PositionsOp::create(builder, loc, tensorType({M, C}), x)) : x;
+  auto sumOfRows = [&](Value v) { return cnn::SumToOp::create(builder, loc, tensorType({M, 1}), v); };
+  Value sum = sumOfRows(rows);
+  Value centered = map({rows, sum}, [&](cnn::Scalars &s, ValueRange x) { return s.sub(x[0], s.mul(x[1], s.number(1.0 / double(C)))); });
+  Value squares = sumOfRows(map(centered, [](cnn::Scalars &s, ValueRange x) { return s.mul(x[0], x[0]); }));
+  Value y = map({centered, squares}, [&](cnn::Scalars &s, ValueRange x) {
+    Value variance = s.mul(x[1], s.number(1.0 / double(C)));
+    return s.mul(x[0], s.call<math::RsqrtOp>(s.add(variance, s.number(eps))));
+  });
+  return from.getRank() == 4 ? Value(cnn::FromPositionsOp::create(builder, loc, from, y)) : y;
+}
+
 // ---- layers ----
 
 Value LayerBuilder::build(const InputLayer &, const Layer &, ValueRange) { return input; }
@@ -149,8 +165,14 @@ Value LayerBuilder::build(const GroupNormLayer &norm, const Layer &layer, ValueR
   return addBias(y, norm.bias);
 }
 
-// A run is one sample. Weight and bias: one value an element of it.
+// A run is one sample; weight and bias: one value an element of it. Or a position; weight and bias: one value a channel.
 Value LayerBuilder::build(const LayerNormLayer &norm, const Layer &layer, ValueRange x) {
+  if (norm.overChannels) {
+    Value y = normalizePositions(x[0], norm.eps);
+    if (norm.weight >= 0)
+      y = map({y, tensors[norm.weight]}, [](cnn::Scalars &s, ValueRange x) { return s.mul(x[0], x[1]); });
+    return addBias(y, norm.bias);
+  }
   auto from = cast<RankedTensorType>(x[0].getType());
   int64_t elements = from.getNumElements() / batch;
   Value y = reshape(normalizeRuns(x[0], batch, norm.eps), {batch, elements});
@@ -189,7 +211,8 @@ Value LayerBuilder::build(const DenseLayer &dense, const Layer &layer, ValueRang
 
 Value LayerBuilder::build(const DropoutLayer &dropout, const Layer &, ValueRange x) {
   return cnn::DropoutOp::create(builder, loc, x[0].getType(), x[0], builder.getF64FloatAttr(dropout.p),
-                                builder.getBoolAttr(dropout.spatial), builder.getI64IntegerAttr(dropouts++));
+                                builder.getBoolAttr(dropout.spatial), builder.getI64IntegerAttr(dropouts++),
+                                dropout.perSample ? builder.getUnitAttr() : UnitAttr());
 }
 
 Value LayerBuilder::build(const ActivationLayer &activation, const Layer &, ValueRange x) {
@@ -202,6 +225,10 @@ Value LayerBuilder::build(const ActivationLayer &activation, const Layer &, Valu
     return SmallVector<Value>{ok ? y : x[0]};
   });
   return ok ? map.getResult(0) : Value();
+}
+
+Value LayerBuilder::build(const LayerScaleLayer &scale, const Layer &, ValueRange x) {
+  return map({x[0], tensors[scale.weight]}, [](cnn::Scalars &s, ValueRange x) { return s.mul(x[0], x[1]); });
 }
 
 // x where x > 0, w*x elsewhere

@@ -36,6 +36,7 @@ private:
   mlir::Value build(const DenseLayer &, const Layer &, mlir::ValueRange x);
   mlir::Value build(const DropoutLayer &, const Layer &, mlir::ValueRange x);
   mlir::Value build(const ActivationLayer &, const Layer &, mlir::ValueRange x);
+  mlir::Value build(const LayerScaleLayer &, const Layer &, mlir::ValueRange x);
   mlir::Value build(const PreluLayer &, const Layer &, mlir::ValueRange x);
   mlir::Value build(const FlattenLayer &, const Layer &, mlir::ValueRange x);
   mlir::Value build(const SoftmaxLayer &, const Layer &, mlir::ValueRange x);
@@ -53,6 +54,8 @@ private:
   mlir::Value map(mlir::ValueRange inputs, Body body);
   mlir::Value addBias(mlir::Value x, int bias);
   mlir::Value pool(mlir::Value x, const PoolLayer &layer, Size2 output);
+  /// (x - mean) / sqrt(variance + eps) over the channels of each position of a map.
+  mlir::Value normalizePositions(mlir::Value x, double eps);
   /// (x - mean) / sqrt(variance + eps) over each of `groups` runs of equal length.
   mlir::Value normalizeRuns(mlir::Value x, int64_t groups, double eps);
 

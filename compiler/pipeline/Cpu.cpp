@@ -27,12 +27,14 @@ struct LowerVectorMath : PassWrapper<LowerVectorMath, OperationPass<func::FuncOp
     RewritePatternSet patterns(&getContext());
     vector::populateVectorTransposeLoweringPatterns(patterns, vector::VectorTransposeLowering::Shuffle16x16);
     vector::populateVectorBroadcastLoweringPatterns(patterns);
-    bool isF32 = true; // the approximations are single precision: a kernel in f64 keeps its calls
+    bool isF32 = false, isF64 = false; // the approximations are single precision: a kernel on vectors of f64 keeps its calls
     getOperation().walk([&](Operation *op) {
-      for (Type t : op->getResultTypes())
-        isF32 &= !getElementTypeOrSelf(t).isF64();
+      for (Type t : op->getResultTypes()) {
+        isF32 |= getElementTypeOrSelf(t).isF32();
+        isF64 |= isa<VectorType>(t) && getElementTypeOrSelf(t).isF64();
+      }
     });
-    if (isF32)
+    if (isF32 && !isF64)
       populateMathPolynomialApproximationPatterns(patterns);
     (void)applyPatternsGreedily(getOperation(), std::move(patterns));
   }

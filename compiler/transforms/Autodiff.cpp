@@ -5,6 +5,7 @@
 
 #include "compiler/dialect/Roles.h"
 #include "compiler/dialect/Scalars.h"
+#include "compiler/transforms/Loss.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -106,7 +107,7 @@ LogicalResult Autodiff::expandBatchNorm(BatchNormOp op) {
 void Autodiff::expandDropout(DropoutOp op, Value rng) {
   OpBuilder builder(op);
   Value output = DropoutTrainOp::create(builder, op.getLoc(), op.getType(), op.getInput(), rng, op.getPAttr(),
-                                        op.getSpatialAttr(), op.getStreamAttr());
+                                        op.getSpatialAttr(), op.getStreamAttr(), op.getPerSampleAttr());
   op.replaceAllUsesWith(output);
   op.erase();
 }
@@ -124,10 +125,7 @@ Value Autodiff::appendLoss(func::FuncOp step) {
       softmax.erase();
   }
   OpBuilder builder(end);
-  auto smoothing = getOperation()->getAttrOfType<FloatAttr>("cnn.smoothing");
-  return CrossEntropyOp::create(builder, withPhase(loc, forwardPhase), step.getArgument(RateArgument).getType(), logits,
-                                step.getArgument(LabelsArgument),
-                                builder.getF64FloatAttr(smoothing ? smoothing.getValueAsDouble() : 0));
+  return buildLoss(getOperation(), builder, withPhase(loc, forwardPhase), logits, step.getArgument(LabelsArgument));
 }
 
 /// Adds what flows back to `value` from one of its users.
@@ -228,7 +226,7 @@ void Autodiff::runOnOperation() {
     }
   }
   Value loss = appendLoss(step);
-  if (failed(walkBackwards(step, loss)))
+  if (!loss || failed(walkBackwards(step, loss)))
     return signalPassFailure();
   appendResults(step, loss);
   OpPassManager cleaning(ModuleOp::getOperationName());

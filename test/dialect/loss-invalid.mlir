@@ -62,3 +62,35 @@ func.func @f(%x: tensor<2x3xf32>, %l: tensor<2xi32>) {
   %y = cnn.cross_entropy_grad %x, %l smoothing 0.1 : (tensor<2x3xf32>, tensor<2xi32>) -> tensor<3x2xf32>
   return
 }
+
+// -----
+
+func.func @f(%l: tensor<2xi64>) {
+  // expected-error@+1 {{labels must have elements of type i32, have 'i64'}}
+  %y = cnn.one_hot %l : (tensor<2xi64>) -> tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%l: tensor<2xi32>) {
+  // expected-error@+1 {{labels has shape 2, expected 4}}
+  %y = cnn.one_hot %l : (tensor<2xi32>) -> tensor<4x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error@+1 {{output has shape 2x4, expected 2x3}}
+  %y = cnn.log_softmax %x : (tensor<2x3xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error@+1 {{output has shape 3, expected 2}}
+  %y = cnn.class_weights [0.5, 1.0] : () -> tensor<3xf32>
+  return
+}

@@ -74,7 +74,26 @@ func.func @elementwise(%x: tensor<2x3x4x4xf32>, %c: tensor<3xf32>, %g: tensor<2x
   %z = cnn.dropout %y p 0.5 spatial true stream 1 : (tensor<2x3x4x4xf32>) -> tensor<2x3x4x4xf32>
   // CHECK: cnn.dropout_train
   %u = cnn.dropout_train %z, %rng p 0.5 spatial true stream 1 : (tensor<2x3x4x4xf32>, tensor<4xi32>) -> tensor<2x3x4x4xf32>
-  return %z, %t, %u : tensor<2x3x4x4xf32>, tensor<3xf32>, tensor<2x3x4x4xf32>
+  // CHECK: cnn.dropout_train %{{.*}} stream 2 {per_sample}
+  %v = cnn.dropout_train %u, %rng p 0.5 spatial false stream 2 {per_sample} : (tensor<2x3x4x4xf32>, tensor<4xi32>) -> tensor<2x3x4x4xf32>
+  return %z, %t, %v : tensor<2x3x4x4xf32>, tensor<3xf32>, tensor<2x3x4x4xf32>
+}
+
+// CHECK-LABEL: @positions
+func.func @positions(%x: tensor<2x3x4x4xf32>) -> tensor<2x3x4x4xf32> {
+  // CHECK: cnn.positions
+  %r = cnn.positions %x : (tensor<2x3x4x4xf32>) -> tensor<32x3xf32>
+  // CHECK: cnn.sum_to %{{.*}} -> tensor<32x1xf32>
+  %s = cnn.sum_to %r : (tensor<32x3xf32>) -> tensor<32x1xf32>
+  // CHECK: cnn.map
+  %y = cnn.map(%r, %s) : (tensor<32x3xf32>, tensor<32x1xf32>) -> tensor<32x3xf32> {
+  ^bb0(%a: f32, %b: f32):
+    %0 = arith.subf %a, %b : f32
+    cnn.yield %0 : f32
+  }
+  // CHECK: cnn.from_positions
+  %z = cnn.from_positions %y : (tensor<32x3xf32>) -> tensor<2x3x4x4xf32>
+  return %z : tensor<2x3x4x4xf32>
 }
 
 // CHECK-LABEL: @shape
@@ -101,4 +120,15 @@ func.func @loss(%x: tensor<2x3xf32>, %l: tensor<2xi32>) -> (tensor<2x3xf32>, ten
   // CHECK: cnn.cross_entropy_grad
   %d = cnn.cross_entropy_grad %x, %l smoothing 0.1 : (tensor<2x3xf32>, tensor<2xi32>) -> tensor<2x3xf32>
   return %s, %e, %d : tensor<2x3xf32>, tensor<f32>, tensor<2x3xf32>
+}
+
+// CHECK-LABEL: @parts
+func.func @parts(%x: tensor<2x3xf32>, %l: tensor<2xi32>) -> (tensor<2x3xf32>, tensor<2x3xf32>, tensor<3xf32>) {
+  // CHECK: cnn.log_softmax
+  %y = cnn.log_softmax %x : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  // CHECK: cnn.one_hot
+  %t = cnn.one_hot %l : (tensor<2xi32>) -> tensor<2x3xf32>
+  // CHECK: cnn.class_weights [5.000000e-01, 1.000000e+00, 2.000000e+00]
+  %w = cnn.class_weights [0.5, 1.0, 2.0] : () -> tensor<3xf32>
+  return %y, %t, %w : tensor<2x3xf32>, tensor<2x3xf32>, tensor<3xf32>
 }

@@ -62,3 +62,19 @@ func.func @f(%x: tensor<2x3x4x4xf32>) {
   %y = cnn.slice_channels %x offset 0 : (tensor<2x3x4x4xf32>) -> tensor<2x2x4x5xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<2x3x4x4xf32>) {
+  // expected-error@+1 {{output has shape 16x6, expected 32x3}}
+  %y = cnn.positions %x : (tensor<2x3x4x4xf32>) -> tensor<16x6xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<31x3xf32>) {
+  // expected-error@+1 {{input has shape 31x3, expected 32x3}}
+  %y = cnn.from_positions %x : (tensor<31x3xf32>) -> tensor<2x3x4x4xf32>
+  return
+}

@@ -3,9 +3,10 @@ In: nothing.  Out: CASES.  Every case ends in dense -> softmax unless it says ot
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 
-from networks import (act, avgpool, batchnorm, block, branch, conv, dense, depthwise, dropout, flatten, gate, global_avgpool,
-                      global_maxpool, groupnorm, join, layernorm, let, lrn, maxpool, prelu, relu, residual, written)
+from networks import (act, adaptive_avgpool, avgpool, batchnorm, block, branch, conv, dense, depthwise, drop_path, dropout, flatten, gate, global_avgpool,
+                      global_maxpool, groupnorm, join, layer_scale, layernorm, layernorm_channels, let, lrn, maxpool, prelu, relu, residual, written)
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Case:
     states: dict = field(default_factory=dict)  # the language's name of an optimiser's state -> PyTorch's
     clip: tuple = ()  # ("norm" | "value", limit)
     smoothing: float = 0.0
+    loss: object = None  # (logits, labels) -> loss; None: cross-entropy
     spread: float = 1.5  # x lies in [-spread, spread)
     f32: bool = False  # compare in f32 too
     golden: bool = True  # False: its training step cannot be compared (random masks), only differentiated
@@ -117,6 +119,8 @@ case("avgpool_ceil_padded_uncounted", "neither ceil's cells nor the padding coun
 case("avgpool_by_axis", "window, stride and padding differ by axis", *pooled(avgpool((2, 3), S=(1, 2), P=(0, 1))), input=(2, 5, 7))
 case("avgpool_same_uncounted", "same padding that does not count", *pooled(avgpool(2, S=1, P="same", count_pad=False)), input=(2, 5, 4))
 case("avgpool_gap", "stride larger than the window", *pooled(avgpool(2, S=3)), input=(2, 8, 7))
+case("adaptive_avgpool", "as many windows as asked for", *pooled(adaptive_avgpool((2, 3))), input=(2, 6, 9))
+case("adaptive_avgpool_identity", "as many windows as cells", *pooled(adaptive_avgpool(5)), input=(2, 5, 5))
 case("global_avgpool", "the mean of a map", *pooled(global_avgpool), input=(2, 5, 7))
 case("global_maxpool", "the maximum of a map", *pooled(global_maxpool), input=(2, 5, 7))
 
@@ -133,6 +137,10 @@ case("batchnorm_chain", "two in a row, and no bias before", conv(6, 3, bias=Fals
 case("groupnorm", "two groups", conv(6, 3), groupnorm(2), act("tanh"))
 case("layernorm", "over channels, height and width", conv(3, 3), layernorm(), act("tanh"), input=(2, 5, 5))
 case("layernorm_flat", "over a flat vector, its own eps", dense(7), layernorm(eps=0.01), act("tanh"), input=(2, 3, 3))
+case("layernorm_channels", "over the channels of each position", conv(5, 3), layernorm_channels(), act("tanh"), input=(2, 5, 6), f32=True)
+case("layernorm_channels_wide", "over 40 channels, its own eps, behind pooling too", conv(40, 1), layernorm_channels(eps=0.01), act("tanh"), global_avgpool,
+     layernorm_channels(), input=(2, 5, 3))
+case("layernorm_channels_flat", "over a flat vector", dense(7), layernorm_channels(), act("tanh"), input=(2, 3, 3))
 case("lrn", "the usual numbers", conv(7, 3), lrn(5), act("tanh"))
 case("lrn_strong", "its own numbers, an even size", conv(5, 3), lrn(4, alpha=0.5, beta=0.6, k=2), act("tanh"))
 
@@ -146,6 +154,12 @@ case("dense_vectors", "64 -> 128 units, batch 8", dense(64), relu, dense(128), r
 case("dropout_0", "p=0 is the identity", conv(3, 3), dropout(0), relu, dropout(0, spatial=True), dense(5), dropout(0))
 case("dropout_eval", "in evaluation the identity; in training the derivative of its own mask", conv(4, 3), act("tanh"), dropout(0.3, spatial=True),
      dense(9), act("tanh"), dropout(0.5), golden=False)
+case("drop_path_0", "p=0 is the identity", conv(3, 3), residual([conv(3, 1), drop_path(0)]), relu)
+case("drop_path_eval", "in evaluation the identity; in training the derivative of its own choice of samples", conv(4, 3), act("tanh"),
+     residual([conv(4, 3, P=1), drop_path(0.4)]), dense(9), act("tanh"), drop_path(0.2), golden=False, batch=7)
+case("layer_scale", "one factor a channel", conv(5, 3), layer_scale(0.1), act("tanh"), dense(6), layer_scale(), act("tanh"), input=(2, 5, 5))
+case("convnext_block", "ConvNeXt's block", conv(5, 2, S=2), residual([
+    depthwise(7, P=3), layernorm_channels(eps=1e-6), conv(20, 1), act("gelu"), conv(5, 1), layer_scale(0.5), drop_path(0)]), input=(3, 8, 8), f32=True)
 case("many_classes", "17 classes", conv(3, 3), relu, classes=17, batch=2)
 case("two_classes", "2 classes, the least", conv(3, 3), relu, classes=2)
 case("head_conv", "a network that ends in global pooling", conv(5, 3), act("tanh"), conv(4, 1), last=[global_avgpool, flatten])
@@ -256,6 +270,29 @@ def sgd(**k):
 
 
 case("smoothing", "label smoothing 0.1", *NET, train="loss = cross_entropy(smoothing=0.1)  optimizer = sgd(lr=0.1)", smoothing=0.1, input=(2, 5, 5), classes=7)
+
+
+def one_hot(logits, y):
+    return F.one_hot(y, logits.shape[1]).to(logits.dtype)
+
+
+WEIGHTS = [0.5, 2.0, 1.0, 3.5]
+LOSSES = [  # name, what the file says, PyTorch's
+    ("weights", f"cross_entropy(weights={WEIGHTS})", lambda x, y: F.cross_entropy(x, y, torch.tensor(WEIGHTS, dtype=x.dtype))),
+    ("weights_smoothing", f"cross_entropy(smoothing=0.2, weights={WEIGHTS})",
+     lambda x, y: F.cross_entropy(x, y, torch.tensor(WEIGHTS, dtype=x.dtype), label_smoothing=0.2)),
+    ("mse", "mse", lambda x, y: F.mse_loss(x, one_hot(x, y))),
+    ("mae", "mae", lambda x, y: F.l1_loss(x, one_hot(x, y))),
+    ("huber", "huber(delta=0.7)", lambda x, y: F.huber_loss(x, one_hot(x, y), delta=0.7)),
+    ("bce", "bce", lambda x, y: F.binary_cross_entropy_with_logits(x, one_hot(x, y))),
+    ("hinge", "hinge(margin=0.8)", lambda x, y: F.multi_margin_loss(x, y, margin=0.8)),
+    ("focal", "focal", lambda x, y: ((1 - x.softmax(1)) ** 2 * -x.log_softmax(1)).gather(1, y[:, None]).mean()),
+    ("focal_argument", "focal(gamma=1.5)", lambda x, y: ((1 - x.softmax(1)) ** 1.5 * -x.log_softmax(1)).gather(1, y[:, None]).mean()),
+]
+for name, text, function in LOSSES:
+    case(f"loss_{name}", text, *NET, train=f"loss = {text}  optimizer = sgd(lr=0.1)", loss=function, input=(2, 5, 5), f32=name in ("bce", "focal"))
+    case(f"loss_{name}_extreme", f"{text}, logits of about 1e4 and -1e4", input=(1, 2, 3), batch=5, spread=8e3,
+         train=f"loss = {text}  optimizer = sgd(lr=0.1)", loss=function)
 V = {"v": "momentum_buffer"}
 ADAM = {"m": "exp_avg", "v": "exp_avg_sq"}
 trained("sgd_momentum", "momentum", "optimizer = sgd(lr=0.05, momentum=0.9)", sgd(lr=0.05, momentum=0.9), states=V)
@@ -271,6 +308,8 @@ trained("clip_norm", "clipping by norm", "optimizer = sgd(lr=0.1)  clip = norm(0
 trained("clip_norm_slack", "a norm that is not reached changes nothing", "optimizer = sgd(lr=0.1)  clip = norm(1000.0)", sgd(lr=0.1), clip=("norm", 1000.0))
 trained("clip_value", "clipping by value", "optimizer = sgd(lr=0.1, momentum=0.9)  clip = value(0.02)", sgd(lr=0.1, momentum=0.9), clip=("value", 0.02))
 trained("adam", "Adam as it comes", "optimizer = adam(lr=0.01)", lambda g: torch.optim.Adam(g, lr=0.01), f32=True)
+trained("adam_large", "Adam at a rate where the rounding of its bias correction, 1 - beta^step, would show", "optimizer = adam(lr=10)",
+        lambda g: torch.optim.Adam(g, lr=10), f32=True)
 trained("adam_later", "Adam with moments from earlier", "optimizer = adam(lr=0.01)", lambda g: torch.optim.Adam(g, lr=0.01), states=ADAM)
 trained("adam_decay", "Adam, its own betas and eps, decay in the gradient, clipped",
         "optimizer = adam(lr=0.02, beta1=0.8, beta2=0.95, eps=0.0001, weight_decay=0.1)  no_decay = [bias, batchnorm]  clip = norm(0.5)",
@@ -293,3 +332,31 @@ trained("rmsprop_decay", "RMSprop, its own alpha and eps, decay and momentum", "
         states={"square": "square_avg", "v": "momentum_buffer"})
 trained("rmsprop_centered", "RMSprop around the mean gradient", "optimizer = rmsprop(lr=0.02, centered=true)",
         lambda g: torch.optim.RMSprop(g, lr=0.02, centered=True), states={"square": "square_avg", "mean": "grad_avg"})
+
+# ---- optimisers and activations of the file's own ----
+
+OWN_OPTIMIZER = """optimizer halves(lr, floor=0.5) {
+  state seen = 0
+  seen = seen + abs(grad)
+  rate = lr / (1 + sqrt(step)) if step > 2 else lr * floor
+  param = param - rate * (grad if abs(grad) > 0.01 else 2 * grad) / (1 + seen)
+}
+"""
+
+
+class Halves(torch.optim.Optimizer):
+    """OWN_OPTIMIZER's first step, in PyTorch"""
+
+    def __init__(self, groups, lr):
+        super().__init__(groups, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                g = torch.where(p.grad.abs() > 0.01, p.grad, 2 * p.grad)
+                p -= group["lr"] * 0.5 * g / (1 + p.grad.abs())
+
+
+trained("own_optimizer", "an optimiser of the file's own: a state, a local, a choice, the number of the step", "optimizer = halves(lr=0.2)",
+        lambda g: Halves(g, lr=0.2), definitions=OWN_OPTIMIZER, f32=True)

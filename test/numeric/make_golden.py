@@ -69,7 +69,7 @@ def evaluate(case, n, dtype, training):
     y = torch.tensor(data["y"].values)[:n]
     logits = chain(layers(case), x, net).flatten(1)
     assert logits.shape == (n, case.classes), logits.shape
-    return net, logits, F.cross_entropy(logits, y, label_smoothing=case.smoothing)
+    return net, logits, case.loss(logits, y) if case.loss else F.cross_entropy(logits, y, label_smoothing=case.smoothing)
 
 
 def train_step(case, dtype):
@@ -105,7 +105,7 @@ def train_step(case, dtype):
 def outputs(case, dtype):
     """-> net, name -> list of the values that are kept"""
     net, logits, loss = evaluate(case, case.batch + EVALUATED, dtype, False)
-    out = {"eval.logits": logits, "eval.loss": loss}
+    out = {"eval.logits": logits, **({} if case.loss else {"eval.loss": loss})}  # evaluation measures cross-entropy
     if case.golden:
         net, trained = train_step(case, dtype)
         out.update(trained)

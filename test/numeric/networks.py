@@ -136,6 +136,10 @@ def avgpool(K, S=None, P=0, ceil=False, count_pad=True):
     return Node(text, apply)
 
 
+def adaptive_avgpool(O):
+    return Node("adaptive_avgpool" + arguments([size(pair(O))]), lambda x, net: F.adaptive_avg_pool2d(x, pair(O)))
+
+
 global_avgpool = Node("global_avgpool", lambda x, net: x.mean((2, 3), keepdim=True))
 global_maxpool = Node("global_maxpool", lambda x, net: F.adaptive_max_pool2d(x, 1))
 flatten = Node("flatten", lambda x, net: x.flatten(1))
@@ -174,6 +178,34 @@ def layernorm(eps=1e-5):
         return F.layer_norm(x, x.shape[1:], w, b, eps)
 
     return Node("layernorm" + arguments([], eps=(eps, 1e-5)), apply)
+
+
+def layernorm_channels(eps=1e-5):
+    """over=channels: each position by itself, PyTorch's LayerNorm(C) on channels last"""
+
+    def apply(x, net):
+        w, b = scale_and_shift(net, net.layer("layernorm"), (x.shape[1],), "layernorm")
+        return F.layer_norm(x.movedim(1, -1), x.shape[1:2], w, b, eps).movedim(-1, 1)
+
+    return Node("layernorm" + arguments([], eps=(eps, 1e-5), over=("channels", None)), apply)
+
+
+def layer_scale(init=None):
+    def apply(x, net):
+        w = net.tensor(net.layer("layer_scale"), "weight", (x.shape[1],), 0.5, 1.5, "layer_scale")
+        return x * (w[:, None, None] if x.dim() == 4 else w)
+
+    return Node("layer_scale" + arguments([] if init is None else [init]), apply)
+
+
+def drop_path(p):
+    """Its choice of samples is our own: only p = 0 and evaluation can be compared."""
+
+    def apply(x, net):
+        assert p == 0 or not net.training
+        return x
+
+    return Node("drop_path" + arguments([p]), apply)
 
 
 def lrn(size, alpha=1e-4, beta=0.75, k=1):

@@ -3,7 +3,7 @@
 In: CNNC, a SOURCE without train block, DATA of as many samples as the batch, a FOLDER to work in.
 Out: exit status 1 and what differs. With one batch an epoch the order of the samples does not matter.
 
-Sums of 12 samples in another order round differently, and 12 steps add that up: 1e-10 of the largest value is far above it."""
+Sums of 13 samples in another order round differently, and 12 steps add that up: 1e-12 of the largest value is far above it."""
 import gzip
 import math
 import os
@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "numeric"))
 import tensors
 
-EPOCHS, CLASSES, BOUND = 12, 3, 1e-10
+EPOCHS, CLASSES, BOUND = 12, 3, 1e-12
 MEAN, STD = 0.25, 0.5
 
 
@@ -75,7 +75,27 @@ class Rmsprop:
         return p - lr * self.v[i]
 
 
+class Heavy:
+    """An optimiser of the file's own."""
+    text, lr = "heavy(lr=0.3)", 0.3
+
+    def __init__(self, n):
+        self.v = [0.0] * n
+
+    def step(self, i, p, g, lr, t):
+        self.v[i] = 0.8 * self.v[i] + g / math.sqrt(t)
+        return p - lr * self.v[i]
+
+
+DEFINITIONS = """schedule halving(every) = pow(0.5, epoch / every)
+optimizer heavy(lr, mu=0.8) {
+  state v = 0
+  v = mu * v + grad / sqrt(step)
+  param = param - lr * v
+}
+"""
 SCHEDULES = {
+    "halving(6)": lambda e: 0.5 ** (e / 6),
     "constant": lambda e: 1.0,
     "cosine(warmup=3, floor=0.1)": lambda e: e / 3 if e < 3 else 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (e - 3) / (EPOCHS - 3))),
     "step(4, gamma=0.5)": lambda e: 0.5 ** (e // 4),
@@ -83,7 +103,7 @@ SCHEDULES = {
     "polynomial(2)": lambda e: (1 - e / EPOCHS) ** 2,
 }
 RUNS = [(Sgd, "constant"), (Adam, "constant"), (Rmsprop, "constant"), (Sgd, "cosine(warmup=3, floor=0.1)"), (Adam, "step(4, gamma=0.5)"),
-        (Sgd, "exponential(0.8)"), (Sgd, "polynomial(2)")]
+        (Sgd, "exponential(0.8)"), (Sgd, "polynomial(2)"), (Heavy, "halving(6)")]
 
 
 def follow(optimizer, schedule, samples):
@@ -106,7 +126,7 @@ def main():
     for number, (optimizer, schedule) in enumerate(RUNS):
         base = os.path.join(out, f"run{number}")
         with open(base + ".cnn", "w") as f:
-            f.write(text + f"train {{ epochs = {EPOCHS}  batch = {len(samples)}  precision = f64  optimizer = {optimizer.text}  schedule = {schedule} }}\n")
+            f.write(DEFINITIONS + text + f"train {{ epochs = {EPOCHS}  batch = {len(samples)}  precision = f64  optimizer = {optimizer.text}  schedule = {schedule} }}\n")
         subprocess.run([cnnc, base + ".cnn", "-o", base], check=True)
         subprocess.run([base, "train", "--data", folder, "--checkpoint", base + ".checkpoint"], check=True, stdout=subprocess.DEVNULL)
         got, _ = tensors.read(os.path.join(base + ".checkpoint", "last.safetensors"))
