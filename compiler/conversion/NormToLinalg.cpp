@@ -17,6 +17,15 @@ ChannelLoops channelLoops(MLIRContext *context, RankedTensorType t) {
           std::string(rank, 'p'), std::string(rank - 1, 'r') + "p", C, t.getNumElements() / C};
 }
 
+/// Sums over many elements are f64 tensors whatever the element type: kernels add short runs in the element type (compiler/kernels/Nest.cpp).
+Value widened(Scalar &s, Value v) {
+  Type f64 = s.b.getF64Type();
+  return v.getType() == f64 ? v : arith::ExtFOp::create(s.b, s.loc, f64, v).getResult();
+}
+Value narrowed(Scalar &s, Value v, Type element) {
+  return v.getType() == element ? v : arith::TruncFOp::create(s.b, s.loc, element, v).getResult();
+}
+
 struct BatchStatsPattern : OpConversionPattern<cnn::BatchStatsOp> {
   using OpConversionPattern::OpConversionPattern;
   /// With k the channel's first value, s1 = sum(x-k), s2 = sum((x-k)^2): mean = k + s1/M, var = s2/M - (s1/M)^2. Shifting by a value of
@@ -31,21 +40,22 @@ struct BatchStatsPattern : OpConversionPattern<cnn::BatchStatsOp> {
     SmallVector<OpFoldResult> zeros(t.getRank(), index(0)), ones(t.getRank(), index(1)), sizes(t.getRank(), index(1));
     sizes.back() = index(l.C);
     Value first = tensor::ExtractSliceOp::create(b, loc, RankedTensorType::get({l.C}, element), x, zeros, sizes, ones);
-    Value zero = filledTensor(b, loc, {l.C}, element, 0);
+    Value zero = filledTensor(b, loc, {l.C}, b.getF64Type(), 0);
     auto sums = generic(b, loc, {x, first}, {zero, zero}, {l.full, l.channel, l.channel, l.channel}, l.reduction,
                         [](Scalar &s, ValueRange a) -> SmallVector<Value> {
                           Value d = s.sub(a[0], a[1]);
-                          return {s.add(a[2], d), s.add(a[3], s.mul(d, d))};
+                          return {s.add(a[2], widened(s, d)), s.add(a[3], widened(s, s.mul(d, d)))};
                         });
     AffineMap id = AffineMap::getMultiDimIdentityMap(1, getContext());
     Value out = emptyTensor(b, loc, {l.C}, element);
     double inverse = 1.0 / double(l.M);
     auto stats = generic(b, loc, {sums.getResult(0), sums.getResult(1), first}, {out, out}, {id, id, id, id, id}, "p",
                          [&](Scalar &s, ValueRange a) -> SmallVector<Value> {
-                           Value scale = s.constant(element, inverse);
+                           Value scale = s.constant(s.b.getF64Type(), inverse);
                            Value m = s.mul(a[0], scale);
                            Value v = s.sub(s.mul(a[1], scale), s.mul(m, m));
-                           return {s.add(a[2], m), s.max(v, s.constant(element, 0))};
+                           return {narrowed(s, s.add(widened(s, a[2]), m), element),
+                                   narrowed(s, s.max(v, s.constant(s.b.getF64Type(), 0)), element)};
                          });
     b.replaceOp(op, stats.getResults());
     return success();

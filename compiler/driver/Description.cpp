@@ -96,7 +96,7 @@ public:
     return {{"op", "groupnorm"}, {"groups", l.groups}, {"eps", l.eps}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}};
   }
   json operator()(const LayerNormLayer &l) const {
-    return {{"op", "layernorm"}, {"eps", l.eps}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}};
+    return {{"op", l.overChannels ? "layernorm_channels" : "layernorm"}, {"eps", l.eps}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}};
   }
   json operator()(const LrnLayer &l) const { return {{"op", "lrn"}, {"size", l.size}, {"alpha", l.alpha}, {"beta", l.beta}, {"k", l.k}}; }
   json operator()(const DenseLayer &l) const { return {{"op", "dense"}, {"weight", tensor(l.weight)}, {"bias", tensor(l.bias)}}; }
@@ -104,6 +104,7 @@ public:
   json operator()(const ActivationLayer &l) const {
     return {{"op", "activation"}, {"name", l.program.name}, {"expression", expressionOf(*l.program.body)}};
   }
+  json operator()(const LayerScaleLayer &l) const { return {{"op", "layer_scale"}, {"weight", tensor(l.weight)}}; }
   json operator()(const PreluLayer &l) const { return {{"op", "prelu"}, {"weight", tensor(l.weight)}}; }
   json operator()(const FlattenLayer &) const { return {{"op", "flatten"}}; }
   json operator()(const SoftmaxLayer &) const { return {{"op", "softmax"}}; }

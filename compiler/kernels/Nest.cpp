@@ -62,6 +62,23 @@ private:
   Block &body() { return op.getRegion().front(); }
   bool isOutput(unsigned i) { return i >= op.getNumDpsInputs(); }
 
+  /// The f32 term of a sum into f64: what is widened just before it is added. Null where the sum itself is f32.
+  Value narrowTerm(unsigned i) {
+    if (!p.wide || !cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType().isF64())
+      return {};
+    Operation *combiner = yields()[i].getDefiningOp();
+    Value term = combiner->getOperand(0) == accumulator(i) ? combiner->getOperand(1) : combiner->getOperand(0);
+    return term.getDefiningOp()->getOperand(0);
+  }
+  /// Operations that narrowTerm replaces.
+  bool isReplaced(Operation &o) {
+    for (unsigned i = 0; i < outputs(); ++i)
+      if (Value term = narrowTerm(i))
+        if (&o == yields()[i].getDefiningOp() || (isa<arith::ExtFOp>(o) && o.getOperand(0) == term))
+          return true;
+    return false;
+  }
+
   void classify() {
     for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
       const Strides &s = p.operands[i];
@@ -165,7 +182,7 @@ private:
       scope.vectors[arg] = loaded;
     }
     for (Operation &o : body().without_terminator()) {
-      if (varies[o.getResult(0)] != level)
+      if (varies[o.getResult(0)] != level || isReplaced(o))
         continue;
       if (auto i = dyn_cast<linalg::IndexOp>(o)) {
         for (int64_t v = 0; v < count; ++v) {
@@ -192,7 +209,7 @@ private:
 
   /// The neutral start of output i, from its linalg.fill.
   Value neutral(unsigned i) {
-    Type t = cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType();
+    Type t = p.wide ? Type(k.b.getF32Type()) : cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType();
     double v = 0;
     if (auto combiner = combinerOf(op, i); succeeded(combiner) && isa<arith::MaximumFOp>(*combiner))
       v = -std::numeric_limits<double>::infinity();
@@ -252,7 +269,7 @@ private:
         Value at = k.add(c, v * lanes), sum = sums[i * count + v];
         if (p.hasPartials())
           at = k.add(at, k.mul(k.piece, p.C));
-        else if (p.wide)
+        else if (p.wide && !narrowTerm(i))
           sum = arith::TruncFOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getF32Type()), sum);
         store(i, sum, at, v + 1 == count ? width : lanes);
       }
@@ -295,7 +312,8 @@ private:
       emit(Element, inner, at, width, count, 0);
       for (unsigned i = 0; i < outputs(); ++i)
         for (int64_t v = 0; v < count; ++v) {
-          Value value = yielded(inner, i, v);
+          Value term = narrowTerm(i);
+          Value value = term ? Value(arith::AddFOp::create(k.b, k.loc, a[i * count + v], asVector(inner, term, v))) : yielded(inner, i, v);
           if (reduces)
             a[i * count + v] = value;
           else

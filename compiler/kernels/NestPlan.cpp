@@ -133,9 +133,14 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes) {
   }
 
   if (p.mode == Mode::ToChannels) {
+    // f32 terms: out type f32, or f64 with the term widened just before it is added.
     p.wide = true;
-    for (unsigned i = 0; i < op.getNumDpsInits(); ++i)
-      p.wide &= cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType().isF32() && isa<arith::AddFOp>(*combinerOf(op, i));
+    for (unsigned i = 0; i < op.getNumDpsInits(); ++i) {
+      Operation *combiner = *combinerOf(op, i);
+      Type out = cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType();
+      Operation *term = combiner->getOperand(combiner->getOperand(0) == op.getRegion().front().getArgument(op.getNumDpsInputs() + i)).getDefiningOp();
+      p.wide &= isa<arith::AddFOp>(combiner) && (out.isF32() || (out.isF64() && isa_and_nonnull<arith::ExtFOp>(term)));
+    }
   }
 
   // Pieces of about `grain` elements; sums have at most `mostPartials`.

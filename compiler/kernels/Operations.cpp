@@ -123,7 +123,13 @@ void Lowering::combine(Location loc, Ref partial, Type partialType, Ref out, Typ
 
 LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
   Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
-  int64_t lanes = target.vectorBytes / elementBytes(element);
+  int64_t narrowest = elementBytes(element); // lanes are those of the floating-point inputs
+  for (Value v : op.getInputs())
+    if (Type t = cast<ShapedType>(v.getType()).getElementType(); isa<FloatType>(t)) {
+      narrowest = elementBytes(t);
+      break;
+    }
+  int64_t lanes = target.vectorBytes / narrowest;
   auto plan = planNest(op, lanes);
   if (failed(plan))
     return op.emitOpError("is neither elementwise nor a sum that has a kernel");
