@@ -311,7 +311,9 @@ int Trainer::run() {
     progress.note("done", fmt::format("already trained for {} epochs; --epochs says {}", position.epoch, options.epochs));
     return 0;
   }
-  RunLog log(options.checkpoint, options.logDirectory, position.epoch);
+  std::optional<RunLog> log;
+  if (!options.dry)
+    log.emplace(options.checkpoint, options.logDirectory, position.epoch);
   bool stop = stopsEarly(nullptr);
   while (!stop && position.epoch < options.epochs) {
     const Ended ended = runEpoch();
@@ -337,7 +339,8 @@ int Trainer::run() {
       history->add(Progress::jsonLine(report)); // before the checkpoint: a line too many is cut off by --resume
     save(lastFile);
     progress.epoch(report);
-    log.epoch(report);
+    if (log)
+      log->epoch(report);
     if (stop)
       progress.note("stopped", fmt::format("stopped: {} has not been better for {} epochs", d.train.stop->metric, d.train.stop->epochs));
     if (options.stopAfter && ++epochsHere >= options.stopAfter)

@@ -234,7 +234,7 @@ case("if_shape", "if chooses by the map's shape", conv(5, 3), act("tanh"),
 case("param", "sizes from a param", written("conv(2*width, 3x3) -> tanh -> conv(width, (k, k - 1))", [conv(8, 3), act("tanh"), conv(4, (3, 2))]),
      definitions="param width = 4\nparam k = 3\n")
 case("named", "named layers name their parameters", conv(4, 3, name="stem"), act("tanh"), conv(3, 3), act("tanh"), conv(2, 1, name="tip"))
-case("lenet_small", "lenet at a tenth of its size", conv(4, 5, P="same"), batchnorm(), relu, maxpool(2), conv(8, 5, P="same"), batchnorm(), relu, maxpool(2),
+case("lenet_small", "lenet at a tenth of its size", conv(4, 5, P="same", bias=False), batchnorm(), relu, maxpool(2), conv(8, 5, P="same", bias=False), batchnorm(), relu, maxpool(2),
      flatten, dense(12), relu, input=(1, 12, 12), batch=5, classes=10, f32=True)
 case("vgg_small", "two groups of two", conv(6, 3, P=1, bias=False), batchnorm(), relu, conv(6, 3, P=1, bias=False), batchnorm(), relu, maxpool(2),
      conv(10, 3, P=1, bias=False), batchnorm(), relu, conv(10, 3, P=1, bias=False), batchnorm(), relu, maxpool(2), dense(9), relu,

@@ -33,6 +33,8 @@ for line in open(trace):
         written = result
     elif name in ("write", "fsync") and written is not None and arguments.split(",")[0] == written:
         calls.append(name)
+        if name == "fsync" and "rename" in calls: # the directory's: the checkpoint is done, and its number is free for other files
+            written = None
     elif name == "rename" and "last.safetensors" in arguments:
         calls.append("rename")
 short = [c for i, c in enumerate(calls) if i == 0 or c != calls[i - 1]]
