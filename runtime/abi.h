@@ -23,7 +23,7 @@ typedef struct cnn_buffer_info {
 enum { CNN_F32 = 0, CNN_F64 = 1, CNN_BF16 = 2, CNN_I8 = 3, CNN_I16 = 4, CNN_I32 = 5 };
 
 /* A kernel: a function over `pieces` independent pieces of work.  The cut into pieces depends on shapes alone, never on the
- * number of threads, so results are bitwise the same for any number of threads. */
+ * number of threads, so results are bitwise the same for any number of threads. A piece takes up to 2 MiB of stack. */
 typedef struct cnn_kernel {
   void (*run)(void *const *buffers, int64_t piece); /* buffers: n_buffers pointers, in the order of `buffer_infos` */
   int64_t pieces;

@@ -47,6 +47,7 @@ public:
     auto processor = makeProcessor(options.mcpu);
     if (!processor)
       return fail(toString(processor.takeError()));
+    processor->info.winograd = options.winograd;
     auto module = generate(network, context);
     if (!module)
       return internal("the network has no cnn form");

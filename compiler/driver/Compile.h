@@ -15,6 +15,7 @@ struct CompileOptions {
   std::string target = "cpu"; ///< "cpu" or "cuda"
   std::string mcpu = "native";
   std::string command;    ///< the command line, for the record
+  bool winograd = true;   ///< 3x3 convolutions in Winograd's form where it pays
   bool verbose = false;
 };
 

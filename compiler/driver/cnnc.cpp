@@ -34,7 +34,7 @@ struct CommandLine {
   std::string graph;
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, version = false, verbose = false;
+  bool json = false, version = false, verbose = false, noWinograd = false;
   std::string mode; ///< "", "check" or "show"
 };
 
@@ -163,6 +163,7 @@ int run(const CommandLine &c, const std::string &command) {
   options.mcpu = c.mcpu;
   options.command = command;
   options.verbose = c.verbose;
+  options.winograd = !c.noWinograd;
   return finish(c, diagnostics, compileNetwork(networks[0], options, diagnostics));
 }
 
@@ -176,6 +177,7 @@ int realMain(int argc, char **argv) {
       ->check(CLI::IsMember({"exe", "ast", "cnn", "train", "linalg", "loops", "llvm", "asm", "obj", "ptx", "lib"}));
   app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
+  app.add_flag("--no-winograd", c.noWinograd, "convolutions by their definition alone, without the faster form of 3x3 ones");
   app.add_option("--explain", c.explain, "CODE: the long form of a message");
   app.add_flag("--version", c.version, "print the version");
   app.add_flag("-v,--verbose", c.verbose, "say what is being done");

@@ -26,17 +26,30 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   if (failed(second))
     return failure();
 
+  int64_t lanes = target.vectorBytes / elementBytes(element);
   if (family == "conv") {
-    gather(loc, family, key, GatherConv::forward(g), *first, inputs, *second, filter, newBuffer(result), outputs, element);
+    GatherConv direct = GatherConv::forward(g);
+    if (WinogradConv c = WinogradConv::forward(g); winogradFits(g) && winogradPays(c, direct.flops(), target, lanes))
+      winograd(loc, family, c, *first, *second, newBuffer(result), element);
+    else
+      gather(loc, family, key, direct, *first, inputs, *second, filter, newBuffer(result), outputs, element);
   } else if (family == "conv_input_grad") { // dy, w
     int64_t block = filterBlock(g.C / g.G);
     Ref packed = scratch(filter, element);
     transpose(loc, filterTransposition(g, block), *second, packed, filter, element);
     Ref dx = newBuffer(result, inputs);
     where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    gather(loc, family, key, GatherConv::inputGrad(g, block), *first, outputs, packed, filter, dx, inputs, element);
+    GatherConv direct = GatherConv::inputGrad(g, block);
+    if (WinogradConv c = WinogradConv::inputGrad(g, block); winogradFits(g) && winogradPays(c, direct.flops(), target, lanes))
+      winograd(loc, family, c, *first, packed, dx, element);
+    else
+      gather(loc, family, key, direct, *first, outputs, packed, filter, dx, inputs, element);
   } else if (family == "conv_filter_grad") { // x, dy
-    filterGrad(loc, family, key, FilterGrad::of(g), *first, inputs, *second, outputs, newBuffer(result), element);
+    FilterGrad direct = FilterGrad::of(g);
+    if (WinogradConv c = WinogradConv::forward(g); winogradFits(g) && winogradPays(c, direct.flops(), target, lanes))
+      winogradFilterGrad(loc, c, *first, *second, newBuffer(result), element);
+    else
+      filterGrad(loc, family, key, direct, *first, inputs, *second, outputs, newBuffer(result), element);
   } else if (family == "dense") { // x, w
     dense(loc, g, *first, *second, newBuffer(result), element);
   } else if (family == "dense_input_grad") { // w (O,I), dy (N,O): the lanes run along i, the taps along o
@@ -95,6 +108,26 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
               int64_t yElements, Type element) {
   launch(loc, family, key, {{x, xElements, element, false}, {w, wElements, element, false}, {y, yElements, element, true}}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, element); });
+}
+
+void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, Ref x, Ref w, Ref y, Type element) {
+  int64_t taps = c.O * c.C * 9;
+  Ref u = scratch(c.transformedFilter(), element);
+  launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned}), {{w, taps, element, false}, {u, c.transformedFilter(), element, true}}, 0,
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
+  launch(loc, ("winograd_" + family).str(), c.text(),
+         {{x, c.N * c.H * c.W * c.C, element, false}, {u, c.transformedFilter(), element, false}, {y, c.N * c.OH * c.OW * c.O, element, true}},
+         c.flops(), [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); });
+}
+
+void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, Ref x, Ref dy, Ref dw, Type element) {
+  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(element));
+  Ref sums = scratch(f.size(), element);
+  launch(loc, "winograd_conv_filter_grad", c.text(),
+         {{x, c.N * c.H * c.W * c.C, element, false}, {dy, c.N * c.OH * c.OW * c.O, element, false}, {sums, f.size(), element, true}}, c.flops(),
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, element); });
+  launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts}), {{sums, f.size(), element, false}, {dw, c.O * c.C * 9, element, true}}, 0,
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGradEnd(k, f, element); });
 }
 
 void Lowering::dense(Location loc, const WindowGeometry &g, Ref x, Ref w, Ref y, Type element) {

@@ -8,6 +8,7 @@
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Nest.h"
 #include "compiler/kernels/Program.h"
+#include "compiler/kernels/Winograd.h"
 #include "compiler/target/Tiles.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -160,6 +161,10 @@ private:
   void combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax);
 
   void filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element);
+
+  /// The convolution in Winograd's form; w in the layout that `c.block` states.
+  void winograd(Location loc, StringRef family, const WinogradConv &c, Ref x, Ref w, Ref y, Type element);
+  void winogradFilterGrad(Location loc, const WinogradConv &c, Ref x, Ref dy, Ref dw, Type element);
 
   LogicalResult lowerNest(linalg::GenericOp op);
 

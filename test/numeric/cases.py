@@ -77,6 +77,10 @@ case("conv_wide_pad", "padding larger than the kernel", *two(2, 2, P=3), input=(
 case("conv_prime", "17 channels on a 7x11 map, 13 filters", *two(13, 3, P=1, first=17), input=(3, 7, 11), batch=1)
 case("conv_1_to_33", "from 1 channel to 33", conv(33, 3, P=1), relu, conv(10, 3, S=2), input=(1, 7, 7), batch=2, f32=True)
 case("conv_40_to_10", "40 channels, batch 7", *two(10, 3, first=40), input=(3, 5, 5), batch=7)
+for name, claim, P, shape, f32 in [("same", "padded, a map of odd sides", 1, (2, 9, 7), True), ("narrow", "without padding", 0, (2, 8, 9), False),
+                                   ("wide", "with padding 2", 2, (2, 6, 5), False)]:
+    case(f"conv_winograd_{name}", f"3x3 of many channels, {claim}: Winograd's form forward and in both gradients", *two(32, 3, P=P, first=16),
+         input=shape, batch=6, f32=f32)
 case("conv_48_to_64", "channels of several vectors", *two(64, 3, P=1, first=48), input=(3, 5, 5), batch=2, f32=True)
 case("conv_64_to_48_stride", "channels of several vectors, stride 2", *two(48, 3, S=2, P=1, first=64, bias=False), input=(3, 6, 5), batch=2)
 case("conv_65_to_67", "just over a whole number of vectors", *two(67, 1, first=65), input=(1, 4, 3), batch=3)

@@ -1,0 +1,184 @@
+// Winograd's convolution: the filter's transform, and tiles of the map through transform, sixteen products and transform back.
+// In: WinogradConv, buffers.  Out: kernels. A piece is a run of tiles whose transformed inputs stay in the second-level cache.
+#include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/WinogradTransforms.h"
+#include "compiler/target/Tiles.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+/// How the tiles of a convolution are cut.
+struct Cut {
+  int64_t group;  ///< tiles of one register tile
+  int64_t groups; ///< register tiles of a piece
+  int64_t tiles() const { return group * groups; }
+};
+
+Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+  int64_t bytes = target.vectorBytes / lanes, vectors = laneChunks(c.block, lanes).front().vectors;
+  Cut cut;
+  cut.group = evenSplit(c.tiles(), tilePixels(vectors, target)).front();
+  int64_t cache = target.l2Bytes / 2, tileBytes = winogradCells * (c.C + vectors * lanes) * bytes;
+  constexpr int64_t most = 8; // more reuse of the filter than the caches' speed asks for
+  cut.groups = std::clamp<int64_t>(cache / (tileBytes * cut.group), 1, most);
+  // Several pieces, so that every thread has some, also of a single image.
+  constexpr int64_t pieces = 16;
+  cut.groups = std::clamp<int64_t>(c.tiles() / cut.group / pieces, 1, cut.groups);
+  return cut;
+}
+
+Value scratchOf(KernelBuilder &k, Type element, int64_t elements) {
+  return memref::AllocaOp::create(k.b, k.loc, MemRefType::get({elements}, element), k.b.getI64IntegerAttr(64));
+}
+
+class Conv {
+public:
+  Conv(KernelBuilder &k, const WinogradConv &c, Type element)
+      : k(k), c(c), element(element), lanes(k.lanes(element)), cut(cutOf(c, k.target, lanes)), transforms(k, c, element), x(k.buffer(0)),
+        u(k.buffer(1)), y(k.buffer(2)) {}
+
+  int64_t run() {
+    int64_t T = cut.tiles(), all = c.tiles();
+    int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
+    inputs = scratchOf(k, element, winogradCells * T * c.C);
+    products = scratchOf(k, element, winogradCells * T * width);
+    Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
+    k.loop(k.constant(0), count, 1, [&](Value slot) {
+      transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), c.C, inputs, slot, T);
+    });
+    Value groups = k.ceilDiv(count, cut.group);
+    k.loop(k.constant(0), k.constant(c.O / c.block), 1, [&](Value ob) {
+      for (const LaneChunk &chunk : laneChunks(c.block, lanes)) {
+        k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) {
+          k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk); });
+        });
+        k.loop(k.constant(0), count, 1, [&](Value slot) { finish(transforms.tileAt(k.add(first, slot)), slot, ob, chunk); });
+      }
+    });
+    return (all + T - 1) / T;
+  }
+
+private:
+  KernelBuilder &k;
+  const WinogradConv &c;
+  Type element;
+  int64_t lanes;
+  Cut cut;
+  WinogradTransforms transforms;
+  Value x, u, y, inputs, products;
+
+  /// products[p, tiles of the group, chunk] = inputs[p, tiles, :] u[ob, p, :, chunk]. Slots past the last tile hold numbers that nobody reads.
+  void product(Value ob, Value p, Value g, const LaneChunk &chunk) {
+    int64_t T = cut.tiles(), width = chunk.vectors * lanes;
+    Value slot = k.add(k.mul(p, T), k.mul(g, cut.group));
+    Value from = k.mul(slot, c.C), to = k.mul(slot, width);
+    Value filter = k.add(k.mul(k.add(k.mul(ob, winogradCells), p), c.C * c.block), chunk.start);
+    SmallVector<Value> sums(cut.group * chunk.vectors, k.zeroVector(element, lanes));
+    constexpr int64_t unroll = 4; // divides the lanes, and so C
+    sums = k.loop(k.constant(0), k.constant(c.C), unroll, sums, [&](Value ch, ValueRange carried) -> SmallVector<Value> {
+      SmallVector<Value> a(carried);
+      for (int64_t i = 0; i < unroll; ++i) {
+        SmallVector<Value> lanesOfFilter;
+        for (int64_t v = 0; v < chunk.vectors; ++v)
+          lanesOfFilter.push_back(k.load(u, k.add(k.add(filter, k.mul(ch, c.block)), i * c.block + v * lanes), lanes));
+        for (int64_t t = 0; t < cut.group; ++t) {
+          Value value = k.splat(k.loadScalar(inputs, k.add(k.add(from, ch), t * c.C + i)), lanes);
+          for (int64_t v = 0; v < chunk.vectors; ++v)
+            a[t * chunk.vectors + v] = k.fma(value, lanesOfFilter[v], a[t * chunk.vectors + v]);
+        }
+      }
+      return a;
+    });
+    for (int64_t t = 0; t < cut.group; ++t)
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        k.store(sums[t * chunk.vectors + v], products, k.add(to, t * width + v * lanes), lanes);
+  }
+
+  /// y of one tile and chunk: A^T m A; the last row and column of an odd map have half tiles.
+  void finish(const WinogradTransforms::Tile &tile, Value slot, Value ob, const LaneChunk &chunk) {
+    int64_t T = cut.tiles(), width = chunk.vectors * lanes;
+    Value row = k.mul(tile.row, 2), column = k.mul(tile.column, 2);
+    Value out = k.mul(k.add(k.mul(k.add(k.mul(tile.n, c.OH), row), c.OW), column), c.O);
+    out = k.add(k.add(out, k.mul(ob, c.block)), chunk.start);
+    Value hasRow = k.less(k.add(row, 1), k.constant(c.OH)), hasColumn = k.less(k.add(column, 1), k.constant(c.OW));
+    for (int64_t v = 0; v < chunk.vectors; ++v) {
+      WinogradTransforms::Cells m;
+      for (int64_t p = 0; p < winogradCells; ++p)
+        m.push_back(k.load(products, k.add(k.mul(slot, width), p * T * width + v * lanes), lanes));
+      auto values = transforms.output(m);
+      auto store = [&](int64_t i, int64_t j) { k.store(values[i * 2 + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), lanes); };
+      auto ifNeeded = [&](bool odd, Value condition, llvm::function_ref<void()> body) { odd ? k.when(condition, body) : body(); };
+      store(0, 0);
+      ifNeeded(c.OW % 2, hasColumn, [&] { store(0, 1); });
+      ifNeeded(c.OH % 2, hasRow, [&] {
+        store(1, 0);
+        ifNeeded(c.OW % 2, hasColumn, [&] { store(1, 1); });
+      });
+    }
+  }
+};
+
+} // namespace
+
+WinogradConv WinogradConv::forward(const WindowGeometry &g) {
+  WinogradConv c;
+  c.N = g.N, c.H = g.H, c.W = g.W, c.C = g.C, c.OH = g.OH, c.OW = g.OW, c.O = g.O;
+  c.PT = g.PT, c.PL = g.PL, c.block = g.block;
+  return c;
+}
+
+WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
+  WinogradConv c;
+  c.N = g.N, c.H = g.OH, c.W = g.OW, c.C = g.O, c.OH = g.H, c.OW = g.W, c.O = g.C;
+  c.PT = g.KH - 1 - g.PT, c.PL = g.KW - 1 - g.PL, c.block = block;
+  c.turned = true;
+  return c;
+}
+
+std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned}); }
+
+bool winogradFits(const WindowGeometry &g) {
+  return g.KH == 3 && g.KW == 3 && g.SH == 1 && g.SW == 1 && g.DH == 1 && g.DW == 1 && g.G == 1;
+}
+
+bool winogradPays(const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
+  constexpr int64_t unroll = 4, stackBytes = 1 << 20;
+  if (!target.winograd || c.C % lanes || c.C % unroll || c.block % lanes || c.PT < 0 || c.PL < 0)
+    return false;
+  if (cutOf(c, target, lanes).tiles() * winogradCells * c.C * (target.vectorBytes / lanes) > stackBytes)
+    return false;
+  // Vector instructions: products at the share of the peak that both forms reach, transforms by their loads, additions and stores.
+  constexpr double input = 70, output = 45, tile = 40, filter = 150, gain = 0.9;
+  double tiles = double(c.tiles()), in = double(c.C) / lanes, out = double(c.O) / lanes;
+  double direct = double(directFlops) / 2 / lanes;
+  double cost = tiles * (winogradCells * double(c.C) * out + in * input + out * output + tile) + double(c.C) * out * filter;
+  return cost < gain * direct;
+}
+
+int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type element) {
+  WinogradTransforms transforms(k, c, element);
+  int64_t lanes = k.lanes(element), run = c.C * c.block, blocks = c.O / c.block;
+  constexpr int64_t taps = 9, grain = 1024; // elements of a piece
+  int64_t perBlock = (run + grain - 1) / grain;
+  Value ob = k.div(k.piece, perBlock), first = k.mul(k.mod(k.piece, perBlock), grain);
+  Value from = k.mul(ob, taps * run), to = k.mul(ob, winogradCells * run);
+  k.loop(first, k.min(k.add(first, grain), k.constant(run)), lanes, [&](Value i) {
+    WinogradTransforms::Cells g;
+    for (int64_t t = 0; t < taps; ++t)
+      g.push_back(k.load(k.buffer(0), k.add(k.add(from, i), (c.turned ? taps - 1 - t : t) * run), lanes));
+    for (auto [p, value] : llvm::enumerate(transforms.filter(g)))
+      k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes);
+  });
+  k.finish();
+  return blocks * perBlock;
+}
+
+int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, Type element) {
+  int64_t pieces = Conv(k, c, element).run();
+  k.finish();
+  return pieces;
+}
+
+} // namespace cnnc

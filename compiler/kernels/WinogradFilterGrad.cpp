@@ -1,0 +1,167 @@
+// The filter's gradient in Winograd's form: dU[p] = sum over tiles of (B^T d B)[p]^T (A dy A^T)[p], then dw = G^T dU G.
+// In: WinogradFilterGrad, buffers x, dy.  Out: two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay
+// in the second-level cache while runs of tiles pass over them. Parts are added in order.
+#include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/WinogradTransforms.h"
+#include "compiler/target/Tiles.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+class Grad {
+public:
+  Grad(KernelBuilder &k, const WinogradFilterGrad &f, Type element)
+      : k(k), f(f), c(f.conv), element(element), lanes(k.lanes(element)), transforms(k, f.conv, element), x(k.buffer(0)), dy(k.buffer(1)),
+        sums(k.buffer(2)) {}
+
+  int64_t run() {
+    int64_t bytes = k.target.vectorBytes / lanes, blockSums = winogradCells * f.channels * f.outputs;
+    int64_t tileBytes = winogradCells * (f.channels + f.outputs) * bytes;
+    constexpr int64_t fewest = 16, most = 64;
+    int64_t T = std::clamp<int64_t>((k.target.l2Bytes * 5 / 8 - blockSums * bytes) / tileBytes, fewest, most);
+    int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
+    T = evenSplit(perPart, T).front();
+
+    Value outputBlock = k.mod(k.piece, c.O / f.outputs), rest = k.div(k.piece, c.O / f.outputs);
+    Value channelBlock = k.mod(rest, c.C / f.channels), part = k.div(rest, c.C / f.channels);
+    Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
+    target = k.mul(k.piece, blockSums);
+
+    auto scratch = [&](int64_t n) {
+      return memref::AllocaOp::create(k.b, k.loc, MemRefType::get({n}, element), k.b.getI64IntegerAttr(64)).getResult();
+    };
+    Value inputs = scratch(winogradCells * T * f.channels), grads = scratch(winogradCells * T * f.outputs);
+    Value zero = k.zeroVector(element, lanes);
+    k.loop(k.constant(0), k.constant(blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
+    k.loop(firstTile, lastTile, T, [&](Value from) {
+      Value count = k.min(k.constant(T), k.sub(lastTile, from));
+      k.loop(k.constant(0), count, 1, [&](Value slot) {
+        auto tile = transforms.tileAt(k.add(from, slot));
+        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), f.channels, inputs, slot, T);
+        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), f.outputs, grads, slot, T);
+      });
+      k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) { product(p, count, T, inputs, grads); });
+    });
+    return f.parts * f.blocks();
+  }
+
+private:
+  KernelBuilder &k;
+  const WinogradFilterGrad &f;
+  const WinogradConv &c;
+  Type element;
+  int64_t lanes;
+  WinogradTransforms transforms;
+  Value x, dy, sums, target;
+
+  /// sums[p] += inputs[p]^T grads[p] over `count` tiles.
+  void product(Value p, Value count, int64_t T, Value inputs, Value grads) {
+    for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
+      int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
+      int64_t height = 1; // channels of a register tile
+      constexpr int64_t enough = 8;
+      while (height * 2 <= std::min(limit, enough) && f.channels % (height * 2) == 0)
+        height *= 2;
+      k.loop(k.constant(0), k.constant(f.channels), height, [&](Value ch) {
+        auto address = [&](int64_t i, int64_t v) {
+          Value at = k.add(target, k.mul(k.add(k.mul(p, f.channels), k.add(ch, i)), f.outputs));
+          return k.add(at, chunk.start + v * lanes);
+        };
+        SmallVector<Value> start;
+        for (int64_t i = 0; i < height; ++i)
+          for (int64_t v = 0; v < chunk.vectors; ++v)
+            start.push_back(k.load(sums, address(i, v), lanes));
+        auto step = [&](Value t, SmallVector<Value> a) {
+          Value slot = k.add(k.mul(p, T), t);
+          Value xAt = k.add(k.mul(slot, f.channels), ch), yAt = k.add(k.mul(slot, f.outputs), chunk.start);
+          SmallVector<Value> values;
+          for (int64_t v = 0; v < chunk.vectors; ++v)
+            values.push_back(k.load(grads, k.add(yAt, v * lanes), lanes));
+          for (int64_t i = 0; i < height; ++i) {
+            Value value = k.splat(k.loadScalar(inputs, k.add(xAt, i)), lanes);
+            for (int64_t v = 0; v < chunk.vectors; ++v)
+              a[i * chunk.vectors + v] = k.fma(value, values[v], a[i * chunk.vectors + v]);
+          }
+          return a;
+        };
+        constexpr int64_t unroll = 4;
+        Value whole = k.mul(k.div(count, unroll), unroll);
+        SmallVector<Value> a = k.loop(k.constant(0), whole, unroll, start, [&](Value t, ValueRange carried) {
+          SmallVector<Value> s(carried);
+          for (int64_t u = 0; u < unroll; ++u)
+            s = step(k.add(t, u), s);
+          return s;
+        });
+        a = k.loop(whole, count, 1, a, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+        for (int64_t i = 0; i < height; ++i)
+          for (int64_t v = 0; v < chunk.vectors; ++v)
+            k.store(a[i * chunk.vectors + v], sums, address(i, v), lanes);
+      });
+    }
+  }
+};
+
+/// The widest part of `extent` of at most `limit` that is a whole number of `unit` and divides it.
+int64_t divisor(int64_t extent, int64_t unit, int64_t limit) {
+  int64_t best = unit;
+  for (int64_t d = unit; d <= std::min(extent, limit); d += unit)
+    if (extent % d == 0)
+      best = d;
+  return best;
+}
+
+} // namespace
+
+WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, int64_t lanes) {
+  WinogradFilterGrad f;
+  f.conv = c;
+  constexpr int64_t widest = 64, pieces = 16, tilesOfPart = 64;
+  f.channels = divisor(c.C, lanes, widest);
+  f.outputs = divisor(c.O, c.block, widest);
+  f.parts = std::clamp<int64_t>(pieces / f.blocks(), 1, std::max<int64_t>(1, c.tiles() / tilesOfPart));
+  int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
+  f.parts = (c.tiles() + perPart - 1) / perPart; // no part is empty
+  return f;
+}
+
+int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, Type element) {
+  int64_t pieces = Grad(k, f, element).run();
+  k.finish();
+  return pieces;
+}
+
+int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element) {
+  const WinogradConv &c = f.conv;
+  WinogradTransforms transforms(k, c, element);
+  int64_t lanes = k.lanes(element), cell = f.channels * f.outputs, blockSums = winogradCells * cell;
+  Value sums = k.buffer(0), dw = k.buffer(1);
+  // A piece is one input channel.
+  Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
+  k.loop(k.constant(0), k.constant(c.O / f.outputs), 1, [&](Value outputBlock) {
+    k.loop(k.constant(0), k.constant(f.outputs), lanes, [&](Value lane) {
+      Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
+      from = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
+      SmallVector<Value> u;
+      for (int64_t p = 0; p < winogradCells; ++p)
+        u.push_back(k.load(sums, k.add(from, p * cell), lanes));
+      u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
+        SmallVector<Value> next;
+        Value at = k.add(from, k.mul(part, f.blocks() * blockSums));
+        for (auto [p, sum] : llvm::enumerate(carried))
+          next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * cell), lanes)));
+        return next;
+      });
+      Value o = k.add(k.mul(outputBlock, f.outputs), lane);
+      Value to = k.add(k.mul(k.div(o, c.block), 9 * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
+      to = k.add(to, k.mod(o, c.block));
+      for (auto [t, value] : llvm::enumerate(transforms.filterAdjoint({u.begin(), u.end()})))
+        k.store(value, dw, k.add(to, t * c.C * c.block), lanes);
+    });
+  });
+  k.finish();
+  return c.C;
+}
+
+} // namespace cnnc
