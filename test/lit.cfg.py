@@ -22,6 +22,7 @@ config.test_exec_root = os.path.join(build, "test")
 lit_config.maxIndividualTestTime = 600
 
 config.environment["PATH"] = os.pathsep.join([os.path.join(build, "bin"), llvm, os.environ.get("PATH", "")])
+config.environment["CNNC_CACHE"] = os.path.join(build, "kernels")  # not the user's
 config.environment["LC_ALL"] = "C.UTF-8"
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 

@@ -12,8 +12,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace cnnc {
+
+/// None: for the soonest program. Full: for the fastest.
+enum class OptimisationLevel { None, Full };
 
 /// The processor that code is made for.
 struct Processor {
@@ -23,7 +27,7 @@ struct Processor {
   std::string features; ///< comma separated: what a processor must have to run the code
 };
 /// `mcpu`: "native" or a name that LLVM knows ("x86-64-v3", "znver4"). Error: an unknown name.
-llvm::Expected<Processor> makeProcessor(const std::string &mcpu);
+llvm::Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel level = OptimisationLevel::Full);
 
 /// What the model's tables say beside the programs.
 struct ModelTables {
@@ -32,15 +36,21 @@ struct ModelTables {
   bool isF64 = false;
 };
 
-/// Translates the kernels (LLVM dialect, with @schedule) and adds the launch code and the tables of runtime/abi.h.
-llvm::Expected<std::unique_ptr<llvm::Module>> makeModel(mlir::ModuleOp kernels, const ModelTables &tables, const Processor &processor,
-                                                        llvm::LLVMContext &context);
+/// Translates functions of the LLVM dialect. A kernel `name` becomes void name(void *const *buffers, int64_t piece); @schedule stays as it is.
+llvm::Expected<std::unique_ptr<llvm::Module>> translate(mlir::ModuleOp functions, const Processor &processor, llvm::LLVMContext &context);
+/// Adds the launch code and the tables of runtime/abi.h to the module that has @schedule. Kernels that the module lacks are declared.
+void addModel(llvm::Module &module, const ModelTables &tables, const Processor &processor);
+
+/// Moves every function of `kernels` into a module of its own, inside `kernels`, so that they can be lowered side by side.
+void separate(mlir::ModuleOp kernels);
+/// The objects of separated and lowered modules, in their order, on all threads of the MLIR context. `mcpu` as for makeProcessor.
+llvm::Expected<std::vector<std::string>> emitObjects(mlir::ModuleOp kernels, const std::string &mcpu, OptimisationLevel level);
 
 void optimise(llvm::Module &module, const Processor &processor);
 /// Assembly (`assembly` true) or an object file as bytes.
 llvm::Expected<std::string> emitCode(llvm::Module &module, const Processor &processor, bool assembly);
 
-/// Links the object with the runtime library into `output`. Runs ld.lld itself, never a shell.
-llvm::Error linkTrainer(llvm::StringRef object, const std::string &output);
+/// Links the objects with the runtime library into `output`. Runs ld.lld itself, never a shell.
+llvm::Error linkTrainer(llvm::ArrayRef<std::string> objects, const std::string &output);
 
 } // namespace cnnc

@@ -1,8 +1,9 @@
-// Links a trainer: its object, the runtime library and the C library's start files, with ld.lld.
-// In: the object's bytes.  Out: an executable at `output`, replaced whole or not at all.
+// Links a trainer: its objects, the runtime library and the C library's start files, with ld.lld.
+// In: the objects' bytes.  Out: an executable at `output`, replaced whole or not at all.
 #include "compiler/codegen/Codegen.h"
 #include "compiler/codegen/LinkConfig.h"
 
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -26,7 +27,7 @@ std::string runtimeLibrary() {
 
 } // namespace
 
-Error linkTrainer(StringRef object, const std::string &output) {
+Error linkTrainer(ArrayRef<std::string> objects, const std::string &output) {
   std::string runtime = runtimeLibrary();
   if (!sys::fs::exists(runtime))
     return createStringError("the runtime library is missing: " + runtime);
@@ -34,20 +35,23 @@ Error linkTrainer(StringRef object, const std::string &output) {
   if (!linker)
     return createStringError("ld.lld is not installed (Debian package lld-22): " + linker.getError().message());
 
-  SmallString<128> objectPath;
-  int descriptor;
-  if (auto code = sys::fs::createTemporaryFile("cnnc", "o", descriptor, objectPath))
-    return fileError("cannot make a temporary file", code);
-  FileRemover removeObject(objectPath);
-  {
-    raw_fd_ostream out(descriptor, /*shouldClose=*/true);
-    out << object;
-    out.flush();
-    if (out.has_error()) {
-      auto code = out.error();
+  SmallString<128> folder;
+  if (auto code = sys::fs::createUniqueDirectory("cnnc", folder))
+    return fileError("cannot make a temporary folder", code);
+  scope_exit removeFolder([&] { sys::fs::remove_directories(folder); });
+  std::vector<std::string> paths;
+  for (const std::string &object : objects) {
+    paths.push_back((folder + "/" + Twine(paths.size()) + ".o").str());
+    std::error_code code;
+    raw_fd_ostream out(paths.back(), code);
+    if (!code) {
+      out << object;
+      out.flush();
+      code = out.error();
       out.clear_error();
-      return fileError("cannot write " + Twine(objectPath), code);
     }
+    if (code)
+      return fileError("cannot write " + Twine(paths.back()), code);
   }
   // Beside the target, so that the last step is a rename on one file system.
   std::string draft = output + ".cnnc-tmp";
@@ -55,7 +59,7 @@ Error linkTrainer(StringRef object, const std::string &output) {
                                       "-z", "relro", "-z", "now", "-z", "noexecstack", "--as-needed", "-s", "--build-id=none", "-o", draft};
   StringRef before[] = CNNC_LINK_BEFORE, after[] = CNNC_LINK_AFTER;
   arguments.insert(arguments.end(), std::begin(before), std::end(before));
-  arguments.push_back(objectPath);
+  arguments.insert(arguments.end(), paths.begin(), paths.end());
   arguments.push_back(runtime);
   arguments.insert(arguments.end(), std::begin(after), std::end(after));
 

@@ -1,11 +1,9 @@
 // The launch code and tables around the kernels, as LLVM IR.
-// In: kernels in the LLVM dialect, programs.  Out: a module that defines cnn_the_model (runtime/abi.h).
+// In: functions in the LLVM dialect, programs.  Out: kernels with one signature; a module that defines cnn_the_model (runtime/abi.h).
 #include "compiler/codegen/Codegen.h"
 #include "runtime/abi.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/IRBuilder.h"
 
@@ -30,9 +28,6 @@ public:
   }
 
   void build() {
-    for (Function &f : m)
-      if (!f.isDeclaration())
-        prepareKernel(f);
     std::vector<Constant *> gradients;
     for (int64_t buffer : t.trainStep.gradientBuffers)
       gradients.push_back(b.getInt64(buffer < 0 ? UINT64_MAX : t.trainStep.buffers[buffer].offset));
@@ -53,7 +48,6 @@ private:
   Type *i32, *i64, *real;
   StructType *bufferInfo, *kernel, *function, *model;
   FunctionCallee launch;
-  std::map<std::string, Function *> runs;
   std::map<std::string, Constant *> texts;
 
   Constant *text(const std::string &s) {
@@ -67,46 +61,13 @@ private:
     return new GlobalVariable(m, type, true, GlobalValue::PrivateLinkage, ConstantArray::get(type, values), "table");
   }
 
-  /// Kernels do not share buffers between arguments: see launch() in LowerToKernels.
-  void prepareKernel(Function &f) {
-    f.addFnAttr("target-cpu", processor.machine->getTargetCPU());
-    f.addFnAttr("target-features", processor.machine->getTargetFeatureString());
-    if (processor.info.vectorBytes == 64)
-      f.addFnAttr("prefer-vector-width", "512");
-    f.addFnAttr(Attribute::NoUnwind);
-    f.setLinkage(GlobalValue::InternalLinkage);
-    for (Argument &a : f.args())
-      if (a.getType()->isPointerTy()) {
-        a.addAttr(Attribute::NoAlias);
-        a.addAttr(Attribute::getWithAlignment(m.getContext(), Align(64)));
-      }
-  }
-
-  /// void run(void *const *buffers, int64_t piece): unpacks the buffers.
+  /// The kernel's function, here or in another object.
   Function *runOf(const std::string &name) {
-    Function *&run = runs[name];
-    if (run)
-      return run;
-    Function *body = m.getFunction(name);
-    // Argument pointers can point into a buffer: only what has been planned at offset 0 of a line is aligned.
-    for (Argument &a : body->args())
-      if (a.getType()->isPointerTy())
-        a.removeAttr(Attribute::Alignment);
-    body->addFnAttr(Attribute::AlwaysInline);
-    run = Function::Create(FunctionType::get(b.getVoidTy(), {ptr, i64}, false), GlobalValue::InternalLinkage, name + "_run", m);
-    run->addFnAttr("target-cpu", processor.machine->getTargetCPU());
-    run->addFnAttr("target-features", processor.machine->getTargetFeatureString());
-    if (processor.info.vectorBytes == 64)
-      run->addFnAttr("prefer-vector-width", "512");
-    run->addFnAttr(Attribute::NoUnwind);
-    b.SetInsertPoint(BasicBlock::Create(m.getContext(), "entry", run));
-    std::vector<Value *> arguments;
-    for (unsigned i = 0; i + 1 < body->arg_size(); ++i)
-      arguments.push_back(b.CreateLoad(ptr, b.CreateConstGEP1_64(ptr, run->getArg(0), i)));
-    arguments.push_back(run->getArg(1));
-    b.CreateCall(body, arguments);
-    b.CreateRetVoid();
-    return run;
+    if (Function *here = m.getFunction(name))
+      return here;
+    auto *f = Function::Create(FunctionType::get(b.getVoidTy(), {ptr, i64}, false), GlobalValue::ExternalLinkage, name, m);
+    f->setVisibility(GlobalValue::HiddenVisibility);
+    return f;
   }
 
   Constant *kernelTable(const Launch &l) {
@@ -195,20 +156,62 @@ private:
   }
 };
 
+void setProcessor(Function &f, const Processor &processor) {
+  f.addFnAttr("target-cpu", processor.machine->getTargetCPU());
+  f.addFnAttr("target-features", processor.machine->getTargetFeatureString());
+  if (processor.info.vectorBytes == 64)
+    f.addFnAttr("prefer-vector-width", "512");
+  f.addFnAttr(Attribute::NoUnwind);
+}
+
+/// void name(void *const *buffers, int64_t piece): unpacks the buffers and does what `body` does.
+void wrapKernel(Function &body, const Processor &processor) {
+  Module &m = *body.getParent();
+  std::string name = body.getName().str();
+  body.setName(name + "_body");
+  body.setLinkage(GlobalValue::InternalLinkage);
+  body.addFnAttr(Attribute::AlwaysInline);
+  // Arguments in the same place share a buffer of the launch: no two of a kernel overlap.
+  for (Argument &a : body.args())
+    if (a.getType()->isPointerTy())
+      a.addAttr(Attribute::NoAlias);
+  IRBuilder<> b(m.getContext());
+  Type *ptr = b.getPtrTy();
+  Function *run = Function::Create(FunctionType::get(b.getVoidTy(), {ptr, b.getInt64Ty()}, false), GlobalValue::ExternalLinkage, name, m);
+  run->setVisibility(GlobalValue::HiddenVisibility);
+  setProcessor(*run, processor);
+  b.SetInsertPoint(BasicBlock::Create(m.getContext(), "entry", run));
+  std::vector<Value *> arguments;
+  for (unsigned i = 0; i + 1 < body.arg_size(); ++i)
+    arguments.push_back(b.CreateLoad(ptr, b.CreateConstGEP1_64(ptr, run->getArg(0), i)));
+  arguments.push_back(run->getArg(1));
+  b.CreateCall(&body, arguments);
+  b.CreateRetVoid();
+}
+
 } // namespace
 
-Expected<std::unique_ptr<Module>> makeModel(mlir::ModuleOp kernels, const ModelTables &tables, const Processor &processor,
-                                            LLVMContext &context) {
-  mlir::registerBuiltinDialectTranslation(*kernels.getContext());
-  mlir::registerLLVMDialectTranslation(*kernels.getContext());
-  auto module = mlir::translateModuleToLLVMIR(kernels, context, "model");
+Expected<std::unique_ptr<Module>> translate(mlir::ModuleOp functions, const Processor &processor, LLVMContext &context) {
+  auto module = mlir::translateModuleToLLVMIR(functions, context, "model");
   if (!module)
     return createStringError("the kernels cannot be translated to LLVM IR");
   module->setTargetTriple(processor.machine->getTargetTriple());
   module->setDataLayout(processor.machine->createDataLayout());
   module->setPICLevel(PICLevel::BigPIC);
-  ModelBuilder(*module, tables, processor).build();
+  std::vector<Function *> defined;
+  for (Function &f : *module)
+    if (!f.isDeclaration())
+      defined.push_back(&f);
+  for (Function *f : defined) {
+    setProcessor(*f, processor);
+    if (f->getName() == "schedule")
+      f->setLinkage(GlobalValue::InternalLinkage);
+    else
+      wrapKernel(*f, processor);
+  }
   return module;
 }
+
+void addModel(Module &module, const ModelTables &tables, const Processor &processor) { ModelBuilder(module, tables, processor).build(); }
 
 } // namespace cnnc

@@ -14,7 +14,7 @@ using namespace llvm;
 
 namespace cnnc {
 
-Expected<Processor> makeProcessor(const std::string &mcpu) {
+Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel level) {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
   Processor p;
@@ -37,7 +37,8 @@ Expected<Processor> makeProcessor(const std::string &mcpu) {
     return createStringError("there is no processor '" + mcpu + "'; names are LLVM's: native, x86-64-v2, x86-64-v3, x86-64-v4, znver4, sapphirerapids, ...");
   TargetOptions options;
   options.AllowFPOpFusion = FPOpFusion::Standard; // only what the IR marks for contraction is fused
-  p.machine.reset(target->createTargetMachine(triple, p.cpu, features.getString(), options, Reloc::PIC_, std::nullopt, CodeGenOptLevel::Aggressive));
+  p.machine.reset(target->createTargetMachine(triple, p.cpu, features.getString(), options, Reloc::PIC_, std::nullopt,
+                                             level == OptimisationLevel::Full ? CodeGenOptLevel::Aggressive : CodeGenOptLevel::None));
   if (!p.machine)
     return createStringError("LLVM makes no code for '" + mcpu + "'");
 

@@ -3,6 +3,7 @@
 #include "compiler/driver/Compile.h"
 
 #include "compiler/codegen/Codegen.h"
+#include "compiler/codegen/ObjectStore.h"
 #include "compiler/driver/Description.h"
 #include "compiler/irgen/Generate.h"
 #include "compiler/pipeline/Pipeline.h"
@@ -16,10 +17,13 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <fstream>
 #include <iostream>
+#include <map>
 
 namespace cnnc {
 namespace {
@@ -33,7 +37,10 @@ public:
       : network(network), options(options), diagnostics(diagnostics) {
     context.loadDialect<mlir::func::FuncDialect, mlir::linalg::LinalgDialect, mlir::tensor::TensorDialect, mlir::scf::SCFDialect,
                         mlir::memref::MemRefDialect, mlir::vector::VectorDialect, mlir::cf::ControlFlowDialect, mlir::LLVM::LLVMDialect>();
-    context.disableMultithreading();
+    mlir::registerBuiltinDialectTranslation(context);
+    mlir::registerLLVMDialectTranslation(context);
+    context.disableMultithreading(); // until there are kernels to lower side by side
+    pipeline.simplify = options.optimise;
   }
 
   int run() {
@@ -44,7 +51,7 @@ public:
     if (options.emit == "ptx" || options.emit == "lib")
       return fail("--emit=" + options.emit + " is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj");
 
-    auto processor = makeProcessor(options.mcpu);
+    auto processor = makeProcessor(options.mcpu, level());
     if (!processor)
       return fail(toString(processor.takeError()));
     processor->info.winograd = options.winograd;
@@ -62,15 +69,21 @@ public:
     if (options.emit == "linalg")
       return print(*module);
 
-    mlir::OwningOpRef<mlir::ModuleOp> kernels = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
-    KernelCache made;
+    kernels = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
     ModelTables tables;
     tables.isF64 = network.train.precision == Precision::F64;
     tables.description = describe(network, options, *module, processor->cpu);
+    if (options.emit == "exe" && options.cache) {
+      store.emplace(*processor, level());
+      cache.stored = [&](llvm::StringRef key) -> std::optional<int64_t> {
+        const ObjectStore::Stored *s = store->find(key);
+        return s ? std::optional(s->pieces) : std::nullopt;
+      };
+    }
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &tables.trainStep}, {"predict", &tables.predict}, {"predict_one", &tables.predictOne}};
     for (auto [name, program] : functions) {
-      auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, made, processor->info);
+      auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, cache, processor->info);
       if (failed(lowered))
         return internal(std::string("@") + name + " has no kernels");
       *program = std::move(*lowered);
@@ -78,28 +91,7 @@ public:
     module->lookupSymbol("schedule")->moveBefore(kernels->getBody(), kernels->getBody()->end());
     if (options.emit == "loops")
       return print(*kernels);
-
-    if (failed(runToLlvm(*kernels, pipeline)))
-      return internal("the kernels have no LLVM form");
-    llvm::LLVMContext llvmContext;
-    auto model = makeModel(*kernels, tables, *processor, llvmContext);
-    if (!model)
-      return internal(toString(model.takeError()));
-    optimise(**model, *processor);
-    if (options.emit == "llvm") {
-      std::string text;
-      llvm::raw_string_ostream os(text);
-      (*model)->print(os, nullptr);
-      return write(os.str());
-    }
-    auto code = emitCode(**model, *processor, options.emit == "asm");
-    if (!code)
-      return internal(toString(code.takeError()));
-    if (options.emit == "asm" || options.emit == "obj")
-      return write(*code);
-    if (auto error = linkTrainer(*code, options.outputPath))
-      return fail(toString(std::move(error)));
-    return done;
+    return options.emit == "exe" ? makeTrainer(tables, *processor) : makeText(tables, *processor);
   }
 
 private:
@@ -108,6 +100,88 @@ private:
   DiagnosticEngine &diagnostics;
   PipelineOptions pipeline;
   mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> kernels;
+  KernelCache cache;
+  std::optional<ObjectStore> store;
+
+  OptimisationLevel level() const { return options.optimise ? OptimisationLevel::Full : OptimisationLevel::None; }
+
+  /// All kernels in one module: LLVM IR, assembly or an object to read.
+  int makeText(const ModelTables &tables, const Processor &processor) {
+    if (failed(runToLlvm(*kernels, pipeline)))
+      return internal("the kernels have no LLVM form");
+    llvm::LLVMContext llvmContext;
+    auto model = translate(*kernels, processor, llvmContext);
+    if (!model)
+      return internal(toString(model.takeError()));
+    addModel(**model, tables, processor);
+    if (options.optimise)
+      optimise(**model, processor);
+    if (options.emit == "llvm") {
+      std::string text;
+      llvm::raw_string_ostream os(text);
+      (*model)->print(os, nullptr);
+      return write(os.str());
+    }
+    auto code = emitCode(**model, processor, options.emit == "asm");
+    return code ? write(*code) : internal(toString(code.takeError()));
+  }
+
+  /// Each kernel becomes an object of its own, on all cores, or is one already.
+  int makeTrainer(ModelTables &tables, const Processor &processor) {
+    context.enableMultithreading();
+    mlir::OwningOpRef<mlir::ModuleOp> model = mlir::ModuleOp::create(kernels->getLoc());
+    kernels->lookupSymbol("schedule")->moveBefore(model->getBody(), model->getBody()->end());
+
+    // In objects kernels are named by what they do, for models share them.
+    llvm::StringMap<std::string> exported;
+    std::map<std::string, std::string> objects; // by symbol; in this order they are linked, wherever they come from
+    llvm::StringMap<const llvm::StringMapEntry<MadeKernel> *> bySymbol;
+    for (const auto &made : cache.made) {
+      exported[made.second.symbol] = ObjectStore::symbolOf(made.first());
+      bySymbol[made.second.symbol] = &made;
+    }
+    for (Program *program : {&tables.trainStep, &tables.predict, &tables.predictOne})
+      for (Launch &launch : program->launches)
+        launch.kernel = exported[launch.kernel];
+    std::vector<const llvm::StringMapEntry<MadeKernel> *> order;
+    for (auto f : kernels->getOps<mlir::func::FuncOp>()) {
+      order.push_back(bySymbol[f.getName()]);
+      f.setName(exported[f.getName()]);
+    }
+    separate(*kernels);
+    if (failed(runToLlvm(*model, pipeline)) || failed(runToLlvm(*kernels, pipeline)))
+      return internal("the kernels have no LLVM form");
+    auto made = emitObjects(*kernels, options.mcpu, level());
+    if (!made)
+      return internal(toString(made.takeError()));
+    for (size_t i = 0; i < made->size(); ++i) {
+      if (store)
+        store->save(order[i]->first(), order[i]->second.pieces, (*made)[i]);
+      objects[exported[order[i]->second.symbol]] = std::move((*made)[i]);
+    }
+    for (const auto &entry : cache.made)
+      if (entry.second.isStored)
+        objects[exported[entry.second.symbol]] = store->find(entry.first())->object;
+    constexpr uint64_t mostStored = 256 << 20;
+    if (store && !made->empty())
+      store->prune(mostStored);
+
+    llvm::LLVMContext llvmContext;
+    auto module = translate(*model, processor, llvmContext);
+    if (!module)
+      return internal(toString(module.takeError()));
+    addModel(**module, tables, processor);
+    auto code = emitCode(**module, processor, /*assembly=*/false);
+    if (!code)
+      return internal(toString(code.takeError()));
+    std::vector<std::string> all = {std::move(*code)};
+    for (auto &[symbol, object] : objects)
+      all.push_back(std::move(object));
+    if (auto error = linkTrainer(all, options.outputPath))
+      return fail(toString(std::move(error)));
+    return done;
+  }
 
   int fail(const std::string &message) {
     diagnostics.report(Diag::Environment, {}, {message});

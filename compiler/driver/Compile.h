@@ -15,6 +15,8 @@ struct CompileOptions {
   std::string target = "cpu"; ///< "cpu" or "cuda"
   std::string mcpu = "native";
   std::string command;    ///< the command line, for the record
+  bool optimise = true;   ///< -O0: a program sooner, which runs longer
+  bool cache = true;      ///< use and keep kernels of other compilations
   bool winograd = true;   ///< 3x3 convolutions in Winograd's form where it pays
   bool verbose = false;
 };

@@ -34,7 +34,8 @@ struct CommandLine {
   std::string graph;
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, version = false, verbose = false, noWinograd = false;
+  bool json = false, version = false, verbose = false, noWinograd = false, noCache = false;
+  int level = 3;
   std::string mode; ///< "", "check" or "show"
 };
 
@@ -164,6 +165,8 @@ int run(const CommandLine &c, const std::string &command) {
   options.command = command;
   options.verbose = c.verbose;
   options.winograd = !c.noWinograd;
+  options.cache = !c.noCache;
+  options.optimise = c.level > 0;
   return finish(c, diagnostics, compileNetwork(networks[0], options, diagnostics));
 }
 
@@ -177,6 +180,8 @@ int realMain(int argc, char **argv) {
       ->check(CLI::IsMember({"exe", "ast", "cnn", "train", "linalg", "loops", "llvm", "asm", "obj", "ptx", "lib"}));
   app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
+  app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
+  app.add_flag("--no-cache", c.noCache, "compile every kernel anew, and keep none");
   app.add_flag("--no-winograd", c.noWinograd, "convolutions by their definition alone, without the faster form of 3x3 ones");
   app.add_option("--explain", c.explain, "CODE: the long form of a message");
   app.add_flag("--version", c.version, "print the version");

@@ -23,8 +23,8 @@ inline int64_t elementBytes(Type t) { return t.getIntOrFloatBitWidth() / 8; }
 
 class Lowering {
 public:
-  Lowering(func::FuncOp function, ModuleOp kernels, KernelCache &made, const TargetInfo &target)
-      : function(function), kernels(kernels), made(made), target(target) {
+  Lowering(func::FuncOp function, ModuleOp kernels, KernelCache &cache, const TargetInfo &target)
+      : function(function), kernels(kernels), cache(cache), target(target) {
     program.name = function.getName().str();
   }
 
@@ -50,7 +50,7 @@ private:
 
   func::FuncOp function;
   ModuleOp kernels;
-  KernelCache &made;
+  KernelCache &cache;
   const TargetInfo &target;
   Program program;
   DenseMap<Value, Ref> where;

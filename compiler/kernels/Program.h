@@ -8,6 +8,8 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,16 +60,23 @@ struct Program {
   std::vector<int64_t> gradientBuffers; ///< one a tensor; -1: none
 };
 
-/// The kernels that have been made, by what determines them: equal work is compiled once, in one program or across several.
+/// A kernel, made once: equal work is compiled once, in one program or across several.
 struct MadeKernel {
-  std::string symbol;
+  std::string symbol; ///< of its function in the kernels module
   int64_t pieces = 1;
+  bool isStored = false; ///< its object is known from an earlier compilation: there is no function
 };
-using KernelCache = llvm::StringMap<MadeKernel>;
+
+/// The kernels that have been made, by a text that determines them.
+struct KernelCache {
+  llvm::StringMap<MadeKernel> made;
+  /// The number of pieces of a kernel whose object is known already. May be empty.
+  std::function<std::optional<int64_t>(llvm::StringRef key)> stored;
+};
 
 /// Lowers one function of linalg on tensors to kernel functions (func, scf, vector, memref), appended to `kernels`, and its launches.
 /// Returns failure after having emitted an error for an operation that has no kernel.
-mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleOp kernels, KernelCache &made, const TargetInfo &target);
+mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleOp kernels, KernelCache &cache, const TargetInfo &target);
 
 /// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
 void planMemory(Program &program);

@@ -169,11 +169,16 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
     os << '|' << f.element << 'x' << f.elements;
   for (int n : number)
     os << ',' << n;
-  auto [it, isNew] = made.try_emplace(text);
+  auto [it, isNew] = cache.made.try_emplace(text);
   if (isNew) {
-    it->second.symbol = (family + "_" + Twine(made.size() - 1)).str();
-    KernelBuilder k(kernels, it->second.symbol, UnknownLoc::get(kernels.getContext()), formal, target);
-    it->second.pieces = build(k, number);
+    it->second.symbol = (family + "_" + Twine(cache.made.size() - 1)).str();
+    if (auto pieces = cache.stored ? cache.stored(text) : std::nullopt) {
+      it->second.pieces = *pieces;
+      it->second.isStored = true;
+    } else {
+      KernelBuilder k(kernels, it->second.symbol, UnknownLoc::get(kernels.getContext()), formal, target);
+      it->second.pieces = build(k, number);
+    }
   }
   l.kernel = it->second.symbol;
   l.pieces = it->second.pieces;
@@ -222,8 +227,8 @@ LogicalResult Lowering::finish() {
   return success();
 }
 
-FailureOr<Program> lowerToKernels(Operation *function, ModuleOp kernels, KernelCache &made, const TargetInfo &target) {
-  return Lowering(cast<func::FuncOp>(function), kernels, made, target).run();
+FailureOr<Program> lowerToKernels(Operation *function, ModuleOp kernels, KernelCache &cache, const TargetInfo &target) {
+  return Lowering(cast<func::FuncOp>(function), kernels, cache, target).run();
 }
 
 } // namespace cnnc

@@ -40,13 +40,13 @@ struct LowerToKernelsPass : PassWrapper<LowerToKernelsPass, OperationPass<Module
   void runOnOperation() override {
     ModuleOp module = getOperation();
     TargetInfo target;
-    KernelCache made;
+    KernelCache cache;
     SmallVector<func::FuncOp> functions;
     for (auto f : module.getOps<func::FuncOp>())
       if (f.getNumArguments() && f.getArgAttr(0, "cnn.role"))
         functions.push_back(f);
     for (func::FuncOp f : functions) {
-      auto program = lowerToKernels(f, module, made, target);
+      auto program = lowerToKernels(f, module, cache, target);
       if (failed(program))
         return signalPassFailure();
       SmallVector<Attribute> launches;

@@ -7,7 +7,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -43,15 +42,18 @@ struct LowerVectorMath : PassWrapper<LowerVectorMath, OperationPass<func::FuncOp
 } // namespace
 
 LogicalResult runToLlvm(ModuleOp kernels, const PipelineOptions &options) {
-  PassManager pm(kernels.getContext());
-  pm.enableVerifier(options.verifyEach);
+  PassManager manager(kernels.getContext());
+  manager.enableVerifier(options.verifyEach);
+  bool nested = llvm::any_of(kernels.getOps<ModuleOp>(), [](ModuleOp) { return true; });
+  OpPassManager &pm = nested ? manager.nest<ModuleOp>() : manager;
   OpPassManager &functions = pm.nest<func::FuncOp>();
-  functions.addPass(createCanonicalizerPass());
-  functions.addPass(createCSEPass());
+  if (options.simplify) {
+    functions.addPass(createCanonicalizerPass());
+    functions.addPass(createCSEPass());
+  }
   functions.addPass(std::make_unique<LowerVectorMath>());
   functions.addPass(arith::createArithExpandOpsPass());
   pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(memref::createExpandStridedMetadataPass());
   // Before vectors: what LLVM has no intrinsic for becomes calls of libm, lane by lane.
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
@@ -62,13 +64,12 @@ LogicalResult runToLlvm(ModuleOp kernels, const PipelineOptions &options) {
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertIndexToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
   ConvertFuncToLLVMPassOptions bare;
   bare.useBarePtrCallConv = true;
   pm.addPass(createConvertFuncToLLVMPass(bare));
   pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  return pm.run(kernels);
+  return manager.run(kernels);
 }
 
 } // namespace cnnc

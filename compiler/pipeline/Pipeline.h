@@ -8,13 +8,14 @@ namespace cnnc {
 
 struct PipelineOptions {
   bool verifyEach = false; ///< check the IR after every pass
+  bool simplify = true;    ///< canonicalisation and common subexpressions; without it a kernel is compiled sooner and runs longer
 };
 
 /// @forward, @predict* (cnn) -> @train_step, @predict* (cnn), differentiated, with the optimiser's step.
 mlir::LogicalResult runTraining(mlir::ModuleOp module, const PipelineOptions &options);
 /// cnn -> linalg on tensors, elementwise programs fused.
 mlir::LogicalResult runToLinalg(mlir::ModuleOp module, const PipelineOptions &options);
-/// Kernels in func, scf, vector, memref -> the LLVM dialect.
+/// Kernels in func, scf, vector, memref -> the LLVM dialect. A module of modules is lowered module by module, on all threads of its context.
 mlir::LogicalResult runToLlvm(mlir::ModuleOp kernels, const PipelineOptions &options);
 
 void registerPipelinePasses();
