@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <vector>
 
 using namespace llvm;
@@ -48,13 +49,16 @@ ObjectStore::ObjectStore(const Processor &processor, OptimisationLevel level) : 
     return;
   }
   // Another compiler makes other code: its own bytes are part of every name.
-  auto self = MemoryBuffer::getFile(sys::fs::getMainExecutable(nullptr, nullptr), /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!self) {
+  Dl_info self{}; // the file that this code was loaded from
+  auto code = dladdr(reinterpret_cast<void *>(&defaultFolder), &self)
+                  ? MemoryBuffer::getFile(self.dli_fname, /*IsText=*/false, /*RequiresNullTerminator=*/false)
+                  : ErrorOr<std::unique_ptr<MemoryBuffer>>(std::make_error_code(std::errc::no_such_file_or_directory));
+  if (!code) {
     folder.clear();
     return;
   }
   const TargetInfo &t = processor.info;
-  salt = hex(hashOf((*self)->getBuffer())) + " " LLVM_VERSION_STRING " " + processor.machine->getTargetCPU().str() + " " +
+  salt = hex(hashOf((*code)->getBuffer())) + " " LLVM_VERSION_STRING " " + processor.machine->getTargetCPU().str() + " " +
          processor.machine->getTargetFeatureString().str() + " " + std::to_string(int(level));
   for (int64_t n : {t.vectorBytes, t.registers, t.l1Bytes, t.l2Bytes, int64_t(t.winograd)})
     salt += " " + std::to_string(n);

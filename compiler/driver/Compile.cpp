@@ -212,7 +212,7 @@ private:
 
 } // namespace
 
-int compileNetwork(const Network &network, const CompileOptions &options, DiagnosticEngine &diagnostics) {
+int cnncCompile(const Network &network, const CompileOptions &options, DiagnosticEngine &diagnostics) {
   return Compilation(network, options, diagnostics).run();
 }
 

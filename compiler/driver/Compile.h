@@ -21,7 +21,9 @@ struct CompileOptions {
   bool verbose = false;
 };
 
-/// 0 done; 1 the network cannot be compiled (reported); 3 the environment failed (reported).
-int compileNetwork(const Network &network, const CompileOptions &options, DiagnosticEngine &diagnostics);
+/// 0 done; 1 the network cannot be compiled (reported); 3 the environment failed (reported). In the module cnnc-compile: the only part of cnnc
+/// that holds MLIR, which takes longer to load than a network takes to check.
+extern "C" int cnncCompile(const Network &network, const CompileOptions &options, DiagnosticEngine &diagnostics);
+using CompileEntry = decltype(&cnncCompile);
 
 } // namespace cnnc

@@ -14,20 +14,6 @@ using nlohmann::json;
 namespace cnnc {
 namespace {
 
-const char *kindName(Tensor::Kind kind) {
-  switch (kind) {
-  case Tensor::Kind::Weight:
-    return "weight";
-  case Tensor::Kind::Bias:
-    return "bias";
-  case Tensor::Kind::RunningMean:
-    return "running_mean";
-  case Tensor::Kind::RunningVar:
-    return "running_var";
-  }
-  return "";
-}
-
 json sourceOf(const std::optional<DataSource> &source) {
   if (!source)
     return nullptr;
@@ -51,15 +37,24 @@ json dataOf(const Network &network) {
           {"normalize", normalize}, {"augment", augment}, {"resize", d.resize.empty() ? "stretch" : d.resize}};
 }
 
+const char *best(const std::string &metric) { return metric.find("loss") != std::string::npos ? "min" : "max"; }
+
+json plateauOf(const Plateau &p) {
+  return {{"metric", p.metric}, {"best", best(p.metric)}, {"factor", p.factor}, {"patience", p.patience}, {"cooldown", p.cooldown},
+          {"threshold", p.threshold}, {"floor", p.floor}};
+}
+
 json trainOf(const Train &t) {
-  auto metric = [](const std::string &m) { return m.find("loss") != std::string::npos ? "min" : "max"; };
-  return {{"epochs", t.epochs},
+  json train = {{"epochs", t.epochs},
           {"optimizer", {{"name", t.optimizer.name}, {"lr", t.optimizer.lr}, {"args", t.optimizer.args}}},
           {"schedule", t.schedule.name},
           {"loss", {{"kind", t.loss}, {"smoothing", t.smoothing}, {"weights", t.classWeights}, {"args", t.lossArgs}}},
-          {"keep", t.keepMetric.empty() ? json(nullptr) : json{{"metric", t.keepMetric}, {"best", metric(t.keepMetric)}}},
+          {"keep", t.keepMetric.empty() ? json(nullptr) : json{{"metric", t.keepMetric}, {"best", best(t.keepMetric)}}},
           {"stop", t.stopMetric.empty() ? json(nullptr) : json{{"metric", t.stopMetric}, {"epochs", t.stopEpochs}}},
           {"seed", t.seed}};
+  if (t.plateau)
+    train["plateau"] = plateauOf(*t.plateau);
+  return train;
 }
 
 /// A number, the variable "x", or ["operator", operand...]; "select" is condition, then, else.
@@ -120,18 +115,10 @@ private:
 };
 
 json layersOf(const Network &network) {
-  std::map<std::string, int64_t> parameters; // of a layer: its tensors are named after it
-  for (const Tensor &t : network.tensors)
-    if (t.kind == Tensor::Kind::Weight || t.kind == Tensor::Kind::Bias) {
-      int64_t n = 1;
-      for (int64_t s : t.shape)
-        n *= s;
-      parameters[t.name.substr(0, t.name.rfind('.'))] += n;
-    }
   json layers = json::array();
   for (const Layer &l : network.layers)
     layers.push_back({{"name", l.name}, {"kind", l.kind}, {"output", {l.output.channels, l.output.height, l.output.width}},
-                      {"formula", l.formula}, {"parameters", parameters.count(l.name) ? parameters[l.name] : 0}, {"macs", l.macs},
+                      {"formula", l.formula}, {"parameters", parameterCount(network, l)}, {"macs", l.macs},
                       {"flat", l.output.flat}, {"inputs", l.inputs}, {"attributes", std::visit(Attributes(network), l.body)}});
   return layers;
 }

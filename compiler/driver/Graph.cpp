@@ -168,7 +168,7 @@ public:
           "fill=\"#8b97a4\"/></marker></defs>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n";
     int64_t parameters = 0;
     for (const Layer &layer : network.layers)
-      parameters += parametersOf(network, layer);
+      parameters += parameterCount(network, layer);
     out += text(margin, margin + 16, "h", network.name);
     out += text(margin, margin + 36, "s", grouped(parameters) + " parameters, " + std::to_string(network.layers.size()) + " layers, " + std::to_string(network.classes) + " classes");
     for (const Box &box : boxes)
@@ -218,7 +218,7 @@ private:
     out += text(x + 10, line + lineHeight, "s", spread(network.layers[size_t(box.layers.back())].output));
     int64_t parameters = 0;
     for (int layer : box.layers)
-      parameters += parametersOf(network, network.layers[size_t(layer)]);
+      parameters += parameterCount(network, network.layers[size_t(layer)]);
     if (parameters)
       out += "<text x=\"" + std::to_string(x + boxWidth - 10) + "\" y=\"" + std::to_string(line + lineHeight) + "\" class=\"s\" text-anchor=\"end\">" + grouped(parameters) + "</text>\n";
     out += "</g>\n";

@@ -10,26 +10,7 @@
 namespace cnnc {
 namespace {
 
-bool isParameter(const Tensor &tensor) { return tensor.kind == Tensor::Kind::Weight || tensor.kind == Tensor::Kind::Bias; }
-
-int64_t elementsOf(const Tensor &tensor) {
-  int64_t n = 1;
-  for (int64_t side : tensor.shape)
-    n *= side;
-  return n;
-}
-
 int64_t elementsOf(const MapShape &shape) { return shape.channels * shape.height * shape.width; }
-
-std::vector<int> tensorsOf(const Layer &layer) {
-  if (auto *l = std::get_if<ConvLayer>(&layer.body)) return {l->weight, l->bias};
-  if (auto *l = std::get_if<DenseLayer>(&layer.body)) return {l->weight, l->bias};
-  if (auto *l = std::get_if<BatchNormLayer>(&layer.body)) return {l->weight, l->bias};
-  if (auto *l = std::get_if<GroupNormLayer>(&layer.body)) return {l->weight, l->bias};
-  if (auto *l = std::get_if<LayerNormLayer>(&layer.body)) return {l->weight, l->bias};
-  if (auto *l = std::get_if<PreluLayer>(&layer.body)) return {l->weight};
-  return {};
-}
 
 } // namespace
 
@@ -91,19 +72,11 @@ std::string programsJson(const Train &train) {
 
 } // namespace
 
-int64_t parametersOf(const Network &network, const Layer &layer) {
-  int64_t n = 0;
-  for (int index : tensorsOf(layer))
-    if (index >= 0)
-      n += elementsOf(network.tensors[size_t(index)]);
-  return n;
-}
-
 std::string showTable(const Network &network) {
   int64_t size = elementBytes(network.train.precision);
   std::vector<std::vector<std::string>> rows = {{"layer", "kind", "output", "parameters", "MACs", "memory", "O = (W - K + 2P)/S + 1"}};
   for (const Layer &layer : network.layers)
-    rows.push_back({layer.name, layer.kind, shapeText(layer.output), grouped(parametersOf(network, layer)), grouped(layer.macs),
+    rows.push_back({layer.name, layer.kind, shapeText(layer.output), grouped(parameterCount(network, layer)), grouped(layer.macs),
                     bytes(double(elementsOf(layer.output)) * double(size)), layer.formula});
   std::vector<size_t> widths(rows[0].size());
   for (const auto &row : rows)
@@ -144,7 +117,7 @@ std::string showJson(const Network &network) {
     out += std::string(i ? "," : "") + "{\"name\":" + jsonString(layer.name) + ",\"kind\":" + jsonString(layer.kind) + ",\"inputs\":[";
     for (size_t k = 0; k < layer.inputs.size(); ++k)
       out += (k ? "," : "") + jsonString(network.layers[size_t(layer.inputs[k])].name);
-    out += "],\"output\":" + dims(layer.output) + ",\"formula\":" + jsonString(layer.formula) + ",\"parameters\":" + std::to_string(parametersOf(network, layer)) +
+    out += "],\"output\":" + dims(layer.output) + ",\"formula\":" + jsonString(layer.formula) + ",\"parameters\":" + std::to_string(parameterCount(network, layer)) +
            ",\"macs\":" + std::to_string(layer.macs) + ",\"activation_bytes\":" + std::to_string(elementsOf(layer.output) * size) + "}";
   }
   out += "],\"tensors\":[";

@@ -12,7 +12,4 @@ std::string showJson(const Network &network);
 /// 1234567 -> "1,234,567"
 std::string grouped(int64_t n);
 
-/// Elements of the parameters (not the statistics) whose names stand below the layer's.
-int64_t parametersOf(const Network &network, const Layer &layer);
-
 } // namespace cnnc

@@ -2,11 +2,16 @@
 // In: the command line.  Out: an executable, a stage's text, a table or messages; exit status 0 done, 1 the file is wrong, 2 the
 // command line is wrong, 3 the environment is.
 #include "compiler/driver/Compile.h"
+#include "compiler/driver/Files.h"
 #include "compiler/driver/Graph.h"
+#include "compiler/driver/Module.h"
 #include "compiler/driver/Show.h"
+#include "compiler/frontend/Fix.h"
 #include "compiler/frontend/Format.h"
 #include "compiler/frontend/Frontend.h"
 #include "compiler/frontend/Parse.h"
+#include "compiler/lsp/Server.h"
+#include "compiler/support/Spelling.h"
 
 #include <CLI/CLI.hpp>
 #include <cstring>
@@ -23,7 +28,9 @@ constexpr const char *examples = R"(examples:
   cnnc check lenet.cnn               check names and shapes only
   cnnc show lenet.cnn                the table of its layers
   cnnc show lenet.cnn --graph a.svg  a picture of it
+  cnnc check --fix lenet.cnn         carry out what its messages offer
   cnnc fmt lenet.cnn                 set its spaces anew
+  cnnc lsp                           the language server, for editors
   cnnc lenet.cnn -P width=64 --batch 256 -o lenet64
   cnnc --explain E0203               what a message means)";
 
@@ -32,6 +39,7 @@ struct CommandLine {
   std::vector<std::string> params, warnings;
   int64_t batch = 0;
   std::string graph;
+  std::string fix; ///< of check: "", "write" or "diff"
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
   bool json = false, version = false, verbose = false, noWinograd = false, noCache = false;
@@ -48,7 +56,7 @@ void addInput(CLI::App &app, CommandLine &c, bool required) {
   app.add_option("--precision", c.precision, "f32, f64 or bf16, in place of the file's")->check(CLI::IsMember({"f32", "f64", "bf16"}));
   app.add_option("--network", c.network, "which network of the file");
   app.add_option("--message-format", c.format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app.add_option("-W", c.warnings, "-Werror: warnings are errors; -Wnone: no warnings; -Wno-NAME, -Werror=NAME: one of them")->allow_extra_args(false)->expected(1);
+  app.add_option("-W", c.warnings, "-Wall, -Wnone: all warnings, none; -WNAME, -Wno-NAME: one of them; -Werror, -Werror=NAME, -Wno-error=NAME: as errors; NAME may be a code")->allow_extra_args(false);
 }
 
 /// Prints what there is to say and turns it into the exit status.
@@ -58,18 +66,9 @@ int finish(const CommandLine &c, const DiagnosticEngine &diagnostics, int status
   return std::max(status, diagnostics.exitCode());
 }
 
-/// Writes to a file or, for "-", to standard output.
-bool write(const std::string &path, const std::string &text) {
-  std::FILE *out = path == "-" ? stdout : std::fopen(path.c_str(), "wb");
-  if (!out)
-    return false;
-  bool good = std::fwrite(text.data(), 1, text.size(), out) == text.size();
-  return (out == stdout ? std::fflush(out) == 0 : std::fclose(out) == 0) && good;
-}
-
 int emitText(const CommandLine &c, const std::string &text, DiagnosticEngine &diagnostics) {
   std::string path = c.output.empty() ? "-" : c.output;
-  if (!write(path, text))
+  if (!writeFile(path, text))
     diagnostics.report(Diag::Environment, {}, {"cannot write `" + path + "`: " + std::strerror(errno)});
   return finish(c, diagnostics, 0);
 }
@@ -114,21 +113,53 @@ int formatFiles(const CommandLine &c) {
       std::cout << path << "\n";
       status = std::max(status, 1);
     }
-    if (!c.onlyCheck && (path == "-" || *text != source->text) && !write(path, *text))
+    if (!c.onlyCheck && (path == "-" ? !writeFile(path, *text) : *text != source->text && !replaceFile(path, *text)))
       diagnostics.report(Diag::Environment, {}, {"cannot write `" + path + "`: " + std::strerror(errno)});
   }
   return finish(c, diagnostics, status);
 }
 
+/// What -W says.
+void setWarnings(const CommandLine &c, DiagnosticEngine &diagnostics) {
+  for (const std::string &warning : c.warnings) {
+    if (diagnostics.setWarning(warning))
+      continue;
+    std::vector<std::string> known = warningNames();
+    std::string all;
+    for (const std::string &name : known)
+      all += (all.empty() ? "" : ", ") + name;
+    auto &d = diagnostics.report(Diag::CommandLine, {}, {"-W" + warning + ": there is no such warning"});
+    std::string name = warning.rfind("no-", 0) == 0 ? warning.substr(3) : warning;
+    std::string help = didYouMean(name.rfind("error=", 0) == 0 ? name.substr(6) : name, known);
+    if (!help.empty())
+      d.help(help);
+    d.note("there are " + all);
+  }
+}
+
+/// `cnnc check --fix`: the fixes, then what is left to say.
+int fixFile(const CommandLine &c, const std::shared_ptr<const SourceFile> &source, const FrontendOptions &frontend, DiagnosticEngine &diagnostics) {
+  if (c.input == "-" && c.fix == "write") {
+    diagnostics.report(Diag::CommandLine, {}, {"--fix writes to its file, and standard input is none"}).help("--fix=diff prints the changes");
+    return finish(c, diagnostics, 2);
+  }
+  Fixed fixed = applyFixes(source, frontend, diagnostics);
+  auto now = std::make_shared<SourceFile>(SourceFile{source->path, fixed.text});
+  bool changed = fixed.text != source->text;
+  if (c.fix == "diff")
+    std::cout << lineDifference(c.input, source->text, fixed.text) << std::flush;
+  else if (changed && !replaceFile(c.input, fixed.text))
+    diagnostics.report(Diag::Environment, {}, {"cannot write `" + c.input + "`: " + std::strerror(errno)});
+  if (c.format == "text")
+    for (const std::string &done : fixed.done)
+      std::cerr << "fixed " << done << "\n";
+  check(now, frontend, diagnostics);
+  return finish(c, diagnostics, 0);
+}
+
 int run(const CommandLine &c, const std::string &command) {
   DiagnosticEngine diagnostics;
-  for (const std::string &warning : c.warnings)
-    if (!diagnostics.setWarning(warning)) {
-      std::string all;
-      for (const std::string &name : warningNames())
-        all += (all.empty() ? "" : ", ") + name;
-      diagnostics.report(Diag::CommandLine, {}, {"-W " + warning + ": there is no such warning"}).help("there are " + all);
-    }
+  setWarnings(c, diagnostics);
   FrontendOptions frontend = frontendOptions(c, diagnostics);
   if (diagnostics.hasErrors())
     return finish(c, diagnostics, 2);
@@ -143,12 +174,14 @@ int run(const CommandLine &c, const std::string &command) {
     std::string text = printAst(source, diagnostics);
     return diagnostics.hasErrors() ? finish(c, diagnostics, 1) : emitText(c, text, diagnostics);
   }
+  if (!c.fix.empty())
+    return fixFile(c, source, frontend, diagnostics);
   std::vector<Network> networks = check(source, frontend, diagnostics);
   if (diagnostics.hasErrors() || c.mode == "check")
     return finish(c, diagnostics, 0);
   if (!c.graph.empty()) {
     bool dot = c.graph.size() > 4 && c.graph.substr(c.graph.size() - 4) == ".dot";
-    if (!write(c.graph, dot ? graphDot(networks[0]) : graphSvg(networks[0])))
+    if (!writeFile(c.graph, dot ? graphDot(networks[0]) : graphSvg(networks[0])))
       diagnostics.report(Diag::Environment, {}, {"cannot write `" + c.graph + "`: " + std::strerror(errno)});
     return finish(c, diagnostics, 0);
   }
@@ -167,7 +200,12 @@ int run(const CommandLine &c, const std::string &command) {
   options.winograd = !c.noWinograd;
   options.cache = !c.noCache;
   options.optimise = c.level > 0;
-  return finish(c, diagnostics, compileNetwork(networks[0], options, diagnostics));
+  auto compile = loadAs<CompileEntry>("cnnc-compile", "cnncCompile", why);
+  if (!compile) {
+    diagnostics.report(Diag::Environment, {}, {"the compiler's module cannot be loaded: " + why});
+    return finish(c, diagnostics, 0);
+  }
+  return finish(c, diagnostics, compile(networks[0], options, diagnostics));
 }
 
 int realMain(int argc, char **argv) {
@@ -188,15 +226,17 @@ int realMain(int argc, char **argv) {
   app.add_flag("-v,--verbose", c.verbose, "say what is being done");
   auto *check = app.add_subcommand("check", "check names and shapes only");
   addInput(*check, c, true);
+  check->add_flag("--fix{write}", c.fix, "carry out the fixes that the messages offer; --fix=diff prints them and leaves the file")->check(CLI::IsMember({"write", "diff"}));
   auto *show = app.add_subcommand("show", "the table of the layers");
   addInput(*show, c, true);
   show->add_flag("--json", c.json, "as JSON");
   show->add_option("-o", c.output, "the file to write");
-
   show->add_option("--graph", c.graph, "FILE.svg or FILE.dot: a picture of the network instead");
   auto *fmt = app.add_subcommand("fmt", "set indentation and spaces anew");
   fmt->add_option("FILE", c.files, "the .cnn files; - reads standard input and writes standard output")->required();
   fmt->add_flag("--check", c.onlyCheck, "write nothing, list the files that would change, and fail if there are any");
+
+  auto *lsp = app.add_subcommand("lsp", "the language server: the Language Server Protocol on standard input and output");
 
   try {
     app.parse(argc, argv);
@@ -206,6 +246,8 @@ int realMain(int argc, char **argv) {
   c.mode = check->parsed() ? "check" : show->parsed() ? "show" : "";
   if (fmt->parsed())
     return formatFiles(c);
+  if (lsp->parsed())
+    return serveEditor();
   if (c.version) {
     std::cout << "cnnc " CNNC_VERSION "\n";
     return 0;

@@ -9,6 +9,7 @@ namespace cnnc {
 struct ParameterSpec {
   std::string name;
   bool required = false;
+  std::string otherwise = ""; ///< the default as text, for editors; the reader of the argument knows its value
 };
 
 /// Which argument belongs to which parameter. Reports too many, unknown, repeated and missing ones.

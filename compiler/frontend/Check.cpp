@@ -84,12 +84,12 @@ std::vector<const ast::Network *> choose(const Definitions &definitions, const F
   return definitions.networks;
 }
 
-std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics) {
-  std::vector<Network> networks;
+void read(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics, Understanding &out) {
   auto file = parse(source, diagnostics);
   if (!file)
-    return networks;
-  Definitions definitions;
+    return;
+  out.parsed = true;
+  Definitions &definitions = out.definitions;
   load(std::move(*file), definitions, diagnostics);
   Evaluator evaluator(diagnostics, wordsOf(definitions));
   Environment globals;
@@ -98,14 +98,14 @@ std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, c
 
   const ast::File &main = definitions.files.front();
   if (main.incomplete && definitions.networks.empty())
-    return networks;
+    return;
   bool library = !main.blocks.empty() || !main.programs.empty() || !main.params.empty() || !main.data.empty() || !main.train.empty() || !main.tune.empty();
   if (definitions.networks.empty() && !(library && options.allNetworks && !options.network)) {
     Span start = spanOf(source, 0, 0);
     if (source->text.empty())
       start.line = 0;
     diagnostics.report(Diag::EmptyFile, start).help("network name { input(1, 28, 28)  flatten -> dense(10) -> softmax }");
-    return networks;
+    return;
   }
   Entries entries(definitions, globals, evaluator, diagnostics);
   for (const ast::Network *chosen : choose(definitions, options, *source, diagnostics)) {
@@ -118,21 +118,23 @@ std::vector<Network> checkAll(const std::shared_ptr<const SourceFile> &source, c
       network.train.precision = *options.precision;
     if (!diagnostics.hasErrors())
       warnAbout(network, diagnostics);
-    networks.push_back(std::move(network));
+    out.networks.push_back(std::move(network));
   }
-  if (!networks.empty())
+  if (!out.networks.empty())
     entries.tune();
-  if (diagnostics.hasErrors())
-    networks.clear();
-  return networks;
 }
 
 } // namespace
 
+Understanding understand(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics) {
+  Understanding understanding;
+  onBigStack([&] { read(source, options, diagnostics, understanding); });
+  return understanding;
+}
+
 std::vector<Network> check(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics) {
-  std::vector<Network> networks;
-  onBigStack([&] { networks = checkAll(source, options, diagnostics); });
-  return networks;
+  Understanding understanding = understand(source, options, diagnostics);
+  return diagnostics.hasErrors() ? std::vector<Network>() : std::move(understanding.networks);
 }
 
 } // namespace cnnc

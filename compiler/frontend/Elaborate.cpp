@@ -309,6 +309,8 @@ Current Elaboration::useBlock(const ast::Step &s, const ast::Block &block, Curre
   Current out = layers(block.layers, in, inner, own);
   statementFixed = outerFixed;
   openBlocks.pop_back();
+  if (!out.bad)
+    network.uses.push_back({name, block.name.text, out.shape, s.span});
   return out;
 }
 

@@ -65,6 +65,8 @@ private:
   Current pool(const ast::Step &s, const std::string &kind, CallArguments &a, const Current &in, Scope &scope);
   Current adaptivePool(const ast::Step &s, CallArguments &a, const Current &in, Scope &scope);
   struct Window;
+  bool entersWindow(const ast::Step &s, const std::string &kind, CallArguments &a, const Window &window, const Current &in);
+  bool isMap(const ast::Step &s, const std::string &kind, const Current &in);
   std::optional<Pads> pads(CallArguments &a, const Window &window, const MapShape &in);
   std::optional<MapShape> slide(const ast::Step &s, CallArguments &a, const Window &window, const Current &in, int64_t channels);
   void kernelTooLarge(const ast::Step &s, CallArguments &a, const Window &window, const Current &in, int64_t channels, bool vertical);

@@ -12,28 +12,28 @@ namespace {
 std::string text(int64_t n) { return std::to_string(n); }
 const Init ones{"ones", {}}, zeros{"zeros", {}};
 
-/// The table of layers: the order is that of the positional arguments; '!' marks those that must be given.
+/// The table of layers: the order is that of the positional arguments; '!' marks those that must be given, and the others stand with their defaults.
 const std::map<std::string, std::vector<ParameterSpec>> &table() {
   static const std::map<std::string, std::vector<ParameterSpec>> layers = [] {
     const std::map<std::string, std::vector<std::string>> rows = {
         {"input", {"channels!", "height!", "width!"}},
-        {"conv", {"filters!", "kernel!", "stride", "pad", "dilation", "groups", "bias", "init"}},
-        {"depthwise", {"kernel!", "stride", "pad", "dilation", "multiplier", "bias", "init"}},
-        {"maxpool", {"kernel!", "stride", "pad", "ceil"}},
-        {"avgpool", {"kernel!", "stride", "pad", "ceil", "count_pad"}},
+        {"conv", {"filters!", "kernel!", "stride=1", "pad=0", "dilation=1", "groups=1", "bias=true", "init=he_normal"}},
+        {"depthwise", {"kernel!", "stride=1", "pad=0", "dilation=1", "multiplier=1", "bias=true", "init=he_normal"}},
+        {"maxpool", {"kernel!", "stride=kernel", "pad=0", "ceil=false"}},
+        {"avgpool", {"kernel!", "stride=kernel", "pad=0", "ceil=false", "count_pad=true"}},
         {"global_avgpool", {}},
         {"global_maxpool", {}},
         {"adaptive_avgpool", {"size!"}},
         {"flatten", {}},
-        {"batchnorm", {"momentum", "eps", "affine"}},
-        {"groupnorm", {"groups!", "eps", "affine"}},
-        {"layernorm", {"eps", "affine", "over"}},
-        {"lrn", {"size", "alpha", "beta", "k"}},
-        {"dense", {"units!", "bias", "init"}},
-        {"dropout", {"p", "spatial"}},
-        {"drop_path", {"p"}},
-        {"layer_scale", {"init"}},
-        {"prelu", {"init"}},
+        {"batchnorm", {"momentum=0.1", "eps=1e-5", "affine=true"}},
+        {"groupnorm", {"groups!", "eps=1e-5", "affine=true"}},
+        {"layernorm", {"eps=1e-5", "affine=true", "over=map"}},
+        {"lrn", {"size=5", "alpha=1e-4", "beta=0.75", "k=1"}},
+        {"dense", {"units!", "bias=true", "init=he_normal"}},
+        {"dropout", {"p=0.5", "spatial=false"}},
+        {"drop_path", {"p=0.1"}},
+        {"layer_scale", {"init=1e-6"}},
+        {"prelu", {"init=0.25"}},
         {"softmax", {}},
         {"concat", {}},
         {"add", {}},
@@ -43,9 +43,8 @@ const std::map<std::string, std::vector<ParameterSpec>> &table() {
       auto &list = out[name];
       for (std::string p : parameters) {
         bool required = p.back() == '!';
-        if (required)
-          p.pop_back();
-        list.push_back({p, required});
+        size_t equals = p.find('=');
+        list.push_back({required ? p.substr(0, p.size() - 1) : p.substr(0, equals), required, required ? "" : p.substr(equals + 1)});
       }
     }
     return out;
@@ -201,12 +200,8 @@ Current Elaboration::layer(const ast::Step &s, const std::string &kind, Current 
     return push(s, name, kind, prelu, {in.layer}, in.shape);
   }
   // global_avgpool, global_maxpool
-  if (a.bad || in.bad)
+  if (a.bad || in.bad || !isMap(s, kind, in))
     return poisoned(in);
-  if (in.shape.flat) {
-    diagnostics.report(Diag::NeedsMap, s.span, {kind}).note("the map became flat at " + originOf(in));
-    return poisoned(in);
-  }
   return push(s, name, kind, GlobalPoolLayer{kind == "global_maxpool"}, {in.layer}, {in.shape.channels, 1, 1, false});
 }
 

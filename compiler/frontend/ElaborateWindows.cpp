@@ -186,6 +186,8 @@ void Elaboration::warnUnread(const ast::Step &s, CallArguments &a, const Window 
     a.fix(d, "pad", list, "pad=" + list + " (top, left, bottom, right) is exact");
   if (w.isPool)
     a.fix(d, "ceil", "true", "ceil=true adds a last window that is cut off at the edge");
+  for (Diagnostic::Remark &remark : d.remarks)
+    remark.changesNetwork = true;
 }
 
 std::optional<MapShape> Elaboration::slide(const ast::Step &s, CallArguments &a, const Window &w, const Current &in, int64_t channels) {
@@ -211,6 +213,21 @@ std::optional<MapShape> Elaboration::slide(const ast::Step &s, CallArguments &a,
   return MapShape{channels, *high, *wide, false};
 }
 
+/// Is there a map to slide over? What is wrong with `pad` is said even where there is none.
+bool Elaboration::entersWindow(const ast::Step &s, const std::string &kind, CallArguments &a, const Window &w, const Current &in) {
+  if (in.bad || a.bad) {
+    pads(a, w, MapShape{1, 1, 1, false});
+    return false;
+  }
+  return isMap(s, kind, in);
+}
+
+bool Elaboration::isMap(const ast::Step &s, const std::string &kind, const Current &in) {
+  if (in.shape.flat)
+    diagnostics.report(Diag::NeedsMap, s.span, {kind}).note("the map became flat at " + originOf(in));
+  return !in.shape.flat;
+}
+
 Current Elaboration::convolution(const ast::Step &s, const std::string &kind, CallArguments &a, const Current &in, Scope &scope) {
   std::string name = nameFor(s, kind, scope);
   bool depthwise = kind == "depthwise";
@@ -224,14 +241,8 @@ Current Elaboration::convolution(const ast::Step &s, const std::string &kind, Ca
   int64_t groups = depthwise ? C : a.integer("groups", 1, 1, shape::maxExtent);
   bool bias = a.boolean("bias", true);
   Init init = a.init("init", Init{"he_normal", {}});
-  if (in.bad || a.bad) {
-    pads(a, w, MapShape{1, 1, 1, false});
+  if (!entersWindow(s, kind, a, w, in))
     return poisoned(in);
-  }
-  if (in.shape.flat) {
-    diagnostics.report(Diag::NeedsMap, s.span, {kind}).note("the map became flat at " + originOf(in));
-    return poisoned(in);
-  }
   if (depthwise) {
     if (C * multiplier > shape::maxExtent) { // both are at most 2^24
       diagnostics.report(Diag::Extent, a.spanOf("multiplier"), {"channels * multiplier", "at most " + text(shape::maxExtent)});
@@ -282,14 +293,8 @@ Current Elaboration::pool(const ast::Step &s, const std::string &kind, CallArgum
   w.stride = a.size("stride", w.kernel);
   w.ceil = a.boolean("ceil", false);
   bool countPad = a.boolean("count_pad", true);
-  if (in.bad || a.bad) {
-    pads(a, w, MapShape{1, 1, 1, false});
+  if (!entersWindow(s, kind, a, w, in))
     return poisoned(in);
-  }
-  if (in.shape.flat) {
-    diagnostics.report(Diag::NeedsMap, s.span, {kind}).note("the map became flat at " + originOf(in));
-    return poisoned(in);
-  }
   auto pad = pads(a, w, in.shape);
   if (!pad)
     return poisoned(in);
@@ -319,12 +324,8 @@ Current Elaboration::pool(const ast::Step &s, const std::string &kind, CallArgum
 Current Elaboration::adaptivePool(const ast::Step &s, CallArguments &a, const Current &in, Scope &scope) {
   std::string name = nameFor(s, "adaptive_avgpool", scope);
   Size2 size = a.size("size", {1, 1});
-  if (in.bad || a.bad)
+  if (in.bad || a.bad || !isMap(s, "adaptive_avgpool", in))
     return poisoned(in);
-  if (in.shape.flat) {
-    diagnostics.report(Diag::NeedsMap, s.span, {"adaptive_avgpool"}).note("the map became flat at " + originOf(in));
-    return poisoned(in);
-  }
   if (in.shape.height % size.h || in.shape.width % size.w) {
     diagnostics.report(Diag::Extent, a.spanOf("size"), {"the size of adaptive_avgpool", "a divisor of the map's sides, " + sides(in.shape.height, in.shape.width)})
         .label(a.spanOf("size"), "this is " + sides(size.h, size.w));

@@ -7,6 +7,27 @@
 
 namespace cnnc {
 
+/// The entries of a `data`, `train` or `tune` block (of tune: those that are no params).
+const std::vector<std::string> &entryNames(const std::string &section);
+/// The words with which the value of an entry may begin; empty: it takes other values.
+std::vector<std::string> entryWords(const std::string &section, const std::string &entry, const Definitions &definitions);
+/// What may stand in the parentheses behind such a word.
+std::vector<ParameterSpec> entryParameters(const std::string &word, const Definitions &definitions);
+const std::vector<std::string> &metricNames();
+const std::vector<std::string> &readerNames();
+/// The number that a loss takes, and the least that it may be; an empty name: it takes none.
+struct LossArgument {
+  std::string name;
+  double otherwise, least;
+};
+const LossArgument &lossArgument(const std::string &loss);
+/// What augment knows: name, least and most number of arguments.
+struct AugmentationSpec {
+  const char *name;
+  size_t least, most;
+};
+const std::vector<AugmentationSpec> &augmentations();
+
 class Entries {
 public:
   Entries(const Definitions &definitions, const Environment &globals, Evaluator &evaluator, DiagnosticEngine &diagnostics)
@@ -41,13 +62,15 @@ private:
     double epochs = 0, start = 0;
   };
   std::optional<WarmUp> warmup(const ast::Expr &e);
-  void schedule(const ast::Entry *entry, Train &train);
+  std::optional<Plateau> plateau(const ast::Expr &e, const std::optional<Data> &data, ast::ExprPtr &then);
+  void schedule(const ast::Entry *entry, Train &train, const std::optional<Data> &data);
   void loss(const ast::Entry &entry, Train &train);
   void classWeights(const ast::Expr &e, const Value &value, Train &train);
   void clip(const ast::Entry &entry, Train &train);
   void precision(const ast::Entry &entry, Train &train);
   void noDecay(const ast::Entry &entry, Network &network);
   std::string metric(const ast::Expr &e, const std::optional<Data> &data);
+  void needValidation(const std::string &metric, const Span &at, const std::optional<Data> &data);
   void keep(const ast::Entry &entry, Train &train, const std::optional<Data> &data);
   void stop(const ast::Entry &entry, Train &train, const std::optional<Data> &data);
 

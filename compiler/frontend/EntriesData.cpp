@@ -6,21 +6,6 @@
 #include <algorithm>
 
 namespace cnnc {
-namespace {
-
-const std::vector<std::string> readers = {"idx", "folder", "cifar10", "cifar100", "csv", "npy"};
-
-/// What augment knows: name, least and most number of arguments.
-struct AugmentationSpec {
-  const char *name;
-  size_t least, most;
-};
-const AugmentationSpec augmentations[] = {{"hflip", 0, 1},  {"vflip", 0, 1},      {"shift", 1, 2},    {"rotate", 1, 1}, {"crop", 1, 2},
-                                          {"scale", 1, 2},  {"brightness", 1, 1}, {"contrast", 1, 1}, {"noise", 1, 1},  {"cutout", 1, 2},
-                                          {"erase", 0, 1},  {"saturation", 1, 1}, {"hue", 1, 1},      {"shear", 1, 1}, {"randaugment", 0, 2}};
-
-} // namespace
-
 Entries::Table Entries::entriesOf(const ast::Section &section, const std::string &what, const std::vector<std::string> &known) {
   Table table;
   for (const ast::Entry &entry : section.entries) {
@@ -115,14 +100,14 @@ std::vector<double> Entries::numbers(const ast::Argument &argument, const std::s
 std::optional<Data> Entries::data(const Network &network) {
   if (!definitions.data)
     return std::nullopt;
-  Table table = entriesOf(*definitions.data, "data", {"root", "train", "test", "val", "classes", "normalize", "augment", "resize"});
+  Table table = entriesOf(*definitions.data, "data", entryNames("data"));
   Data data;
   data.span = definitions.data->span;
   for (auto &[name, entry] : table) {
     if (name == "root")
       data.root = string(*entry);
     else if (name == "resize")
-      data.resize = choose(*entry->value, "resize", {"stretch", "crop", "pad"});
+      data.resize = choose(*entry->value, "resize", entryWords("data", "resize", definitions));
     else if (name == "train")
       data.train = source(*entry);
     else if (name == "test")
@@ -141,7 +126,7 @@ std::optional<Data> Entries::data(const Network &network) {
 
 std::optional<DataSource> Entries::source(const ast::Entry &entry) {
   DataSource source;
-  source.reader = choose(*entry.value, "reader", readers);
+  source.reader = choose(*entry.value, "reader", readerNames());
   if (source.reader.empty())
     return std::nullopt;
   for (const ast::Argument &argument : entry.value->arguments) {
@@ -241,11 +226,11 @@ void Entries::augment(const ast::Entry &entry, Data &data) {
     return;
   }
   std::vector<std::string> known;
-  for (const AugmentationSpec &spec : augmentations)
+  for (const AugmentationSpec &spec : augmentations())
     known.push_back(spec.name);
   for (const ast::Step &s : entry.layers) {
-    auto spec = std::find_if(std::begin(augmentations), std::end(augmentations), [&](auto &a) { return s.name.text == a.name; });
-    if (s.kind != ast::Step::Kind::Layer || spec == std::end(augmentations)) {
+    auto spec = std::find_if(augmentations().begin(), augmentations().end(), [&](auto &a) { return s.name.text == a.name; });
+    if (s.kind != ast::Step::Kind::Layer || spec == augmentations().end()) {
       if (s.kind == ast::Step::Kind::Unreadable)
         continue;
       auto &d = diagnostics.report(Diag::UnknownChoice, s.span, {"augmentation", s.kind == ast::Step::Kind::Layer ? s.name.text : "statement"});

@@ -12,26 +12,20 @@ namespace {
 constexpr int64_t maxEpochs = 1000000, maxBatch = 1 << 20;
 constexpr double maxSeed = 9007199254740992.0; // 2^53: what a number holds exactly
 
-template <typename T> std::vector<std::string> namesOf(const std::map<std::string, const T *> &table) {
-  std::vector<std::string> names;
-  for (auto &[name, unused] : table)
-    names.push_back(name);
-  return names;
-}
 } // namespace
 
 Train Entries::train(Network &network, const std::optional<Data> &data) {
   Train train;
   Table table;
   if (definitions.train)
-    table = entriesOf(*definitions.train, "train", {"epochs", "batch", "loss", "optimizer", "schedule", "no_decay", "clip", "precision", "keep", "stop", "seed"});
+    table = entriesOf(*definitions.train, "train", entryNames("train"));
   train.epochs = integer(table, "epochs", train.epochs, 1, maxEpochs);
   train.batch = integer(table, "batch", train.batch, 1, maxBatch);
   train.seed = uint64_t(integer(table, "seed", 1, 0, int64_t(maxSeed)));
   auto entry = [&](const char *name) { return table.count(name) ? table[name] : nullptr; };
   classCount = network.classes;
   optimizer(entry("optimizer"), train);
-  schedule(entry("schedule"), train);
+  schedule(entry("schedule"), train, data);
   if (auto *e = entry("loss"))
     loss(*e, train);
   if (auto *e = entry("clip"))
@@ -69,7 +63,7 @@ void Entries::optimizer(const ast::Entry *entry, Train &train) {
     return;
   }
   const ast::Expr &e = *entry->value;
-  std::string name = choose(e, "optimizer", namesOf(definitions.optimizers));
+  std::string name = choose(e, "optimizer", entryWords("train", "optimizer", definitions));
   if (name.empty() || !arguments(e, *definitions.optimizers.at(name), values))
     return;
   for (auto &[argument, value] : values)
@@ -87,7 +81,7 @@ void Entries::optimizer(const ast::Entry *entry, Train &train) {
 
 /// warmup(schedule, epochs=5, start=0): what PyTorch makes of LinearLR and SequentialLR.
 std::optional<Entries::WarmUp> Entries::warmup(const ast::Expr &e) {
-  BoundArguments bound = bindArguments("warmup", e.span, e.arguments, {{"schedule", true}, {"epochs", true}, {"start", false}}, diagnostics);
+  BoundArguments bound = bindArguments("warmup", e.span, e.arguments, entryParameters("warmup", definitions), diagnostics);
   if (!bound.good)
     return std::nullopt;
   WarmUp warm{bound.given["schedule"]->value, 0, 0};
@@ -105,22 +99,70 @@ std::optional<Entries::WarmUp> Entries::warmup(const ast::Expr &e) {
   return warm;
 }
 
-void Entries::schedule(const ast::Entry *entry, Train &train) {
+/// plateau(val.loss, factor=0.1, patience=10, ...): falls of the rate on top of `schedule`, decided by the runtime after each epoch.
+std::optional<Plateau> Entries::plateau(const ast::Expr &e, const std::optional<Data> &data, ast::ExprPtr &then) {
+  BoundArguments bound = bindArguments("plateau", e.span, e.arguments, entryParameters("plateau", definitions), diagnostics);
+  bool good = bound.good;
+  auto number = [&](const char *name, double otherwise, auto fits, const char *expected) {
+    if (!bound.given.count(name))
+      return otherwise;
+    auto given = numbers(*bound.given[name], name);
+    if (given.size() == 1 && fits(given[0]))
+      return given[0];
+    if (!given.empty())
+      wrong(*bound.given[name]->value, name, expected);
+    good = false;
+    return otherwise;
+  };
+  auto whole = [](double v) { return v >= 0 && v <= double(maxEpochs) && v == double(int64_t(v)); };
+  Plateau p;
+  if (bound.given.count("metric")) {
+    p.metric = metric(*bound.given["metric"]->value, data);
+    good &= !p.metric.empty();
+  } else if (bound.good) {
+    needValidation(p.metric, e.span, data);
+  }
+  p.factor = number("factor", p.factor, [](double v) { return v > 0 && v < 1; }, "a number between 0 and 1");
+  p.patience = int64_t(number("patience", double(p.patience), whole, "a whole number of epochs"));
+  p.cooldown = int64_t(number("cooldown", double(p.cooldown), whole, "a whole number of epochs"));
+  p.threshold = number("threshold", p.threshold, [](double v) { return v >= 0 && v < 1; }, "a number from 0 up to but not 1");
+  p.floor = number("floor", p.floor, [](double v) { return v >= 0 && v < 1; }, "a number from 0 up to but not 1");
+  if (bound.given.count("schedule"))
+    then = bound.given["schedule"]->value;
+  return good ? std::optional<Plateau>(p) : std::nullopt;
+}
+
+void Entries::schedule(const ast::Entry *entry, Train &train, const std::optional<Data> &data) {
   ScalarCompiler compiler(definitions, diagnostics);
   std::map<std::string, Value> values;
   std::string name = "constant";
   Span use;
   std::optional<WarmUp> warmUp;
-  if (entry) {
-    const ast::Expr *e = entry->value.get();
-    if (e->kind == ast::Expr::Kind::Call && e->text == "warmup" && !definitions.schedules.count("warmup")) {
-      warmUp = warmup(*e);
-      if (!warmUp)
-        return;
-      e = warmUp->then.get();
-    }
+  ast::ExprPtr e = entry ? entry->value : nullptr;
+  auto isForm = [&](const char *form) {
+    bool named = e && (e->kind == ast::Expr::Kind::Call || e->kind == ast::Expr::Kind::Name);
+    return named && e->text == form && !definitions.schedules.count(form);
+  };
+  if (isForm("plateau")) {
+    ast::ExprPtr then;
+    train.plateau = plateau(*e, data, then);
+    if (!train.plateau)
+      return;
+    e = then;
+  }
+  if (isForm("warmup")) {
+    warmUp = warmup(*e);
+    if (!warmUp)
+      return;
+    e = warmUp->then;
+  }
+  if (e) {
     use = e->span;
-    name = choose(*e, "schedule", namesOf(definitions.schedules));
+    name = choose(*e, "schedule", entryWords("train", "schedule", definitions));
+    if (name == "warmup" || name == "plateau") {
+      wrong(*e, "schedule", "plateau(..., schedule=warmup(cosine, epochs=5)) where there are several: plateau outside, warmup within it");
+      return;
+    }
     if (name.empty() || !arguments(*e, *definitions.schedules.at(name), values))
       return;
   }
@@ -136,37 +178,13 @@ void Entries::schedule(const ast::Entry *entry, Train &train) {
   train.schedule.factor = scalarSelect(scalarCall("<", {epoch, E}, use), rising, program->factor, use);
 }
 
-namespace {
-/// The number that a loss takes, and the least that it may be.
-struct LossArgument {
-  std::string name;
-  double otherwise, least;
-};
-/// All losses. Those without a number have an empty name.
-const std::map<std::string, LossArgument> &losses() {
-  static const std::map<std::string, LossArgument> table = {
-      {"cross_entropy", {}}, {"mse", {}}, {"mae", {}}, {"bce", {}}, {"huber", {"delta", 1, 0}}, {"hinge", {"margin", 1, 0}},
-      {"focal", {"gamma", 2, 1}}, // below 1 the derivative has no bound where the network is sure
-  };
-  return table;
-}
-} // namespace
-
 void Entries::loss(const ast::Entry &entry, Train &train) {
   const ast::Expr &e = *entry.value;
-  std::vector<std::string> names;
-  for (auto &[name, unused] : losses())
-    names.push_back(name);
-  std::string kind = choose(e, "loss", names);
+  std::string kind = choose(e, "loss", entryWords("train", "loss", definitions));
   if (kind.empty())
     return;
-  const LossArgument &own = losses().at(kind);
-  std::vector<ParameterSpec> parameters;
-  if (kind == "cross_entropy")
-    parameters = {{"smoothing", false}, {"weights", false}};
-  else if (!own.name.empty())
-    parameters = {{own.name, false}};
-  BoundArguments bound = bindArguments(kind, e.span, e.arguments, parameters, diagnostics);
+  const LossArgument &own = lossArgument(kind);
+  BoundArguments bound = bindArguments(kind, e.span, e.arguments, entryParameters(kind, definitions), diagnostics);
   train.loss = kind;
   if (!own.name.empty())
     train.lossArgs[own.name] = own.otherwise;
@@ -203,7 +221,7 @@ void Entries::classWeights(const ast::Expr &e, const Value &value, Train &train)
 
 void Entries::clip(const ast::Entry &entry, Train &train) {
   const ast::Expr &e = *entry.value;
-  std::string kind = choose(e, "clip", {"norm", "value", "none"});
+  std::string kind = choose(e, "clip", entryWords("train", "clip", definitions));
   if (kind.empty() || kind == "none")
     return;
   std::vector<double> limit;
@@ -219,7 +237,7 @@ void Entries::clip(const ast::Entry &entry, Train &train) {
 }
 
 void Entries::precision(const ast::Entry &entry, Train &train) {
-  std::string name = choose(*entry.value, "precision", {"f32", "f64", "bf16"});
+  std::string name = choose(*entry.value, "precision", entryWords("train", "precision", definitions));
   train.precision = name == "f64" ? Precision::F64 : name == "bf16" ? Precision::BF16 : Precision::F32;
 }
 
@@ -228,7 +246,7 @@ void Entries::noDecay(const ast::Entry &entry, Network &network) {
   std::vector<std::string> chosen;
   std::vector<ast::ExprPtr> items = e.kind == ast::Expr::Kind::List ? e.items : std::vector<ast::ExprPtr>{entry.value};
   for (const ast::ExprPtr &item : items) {
-    std::string name = choose(*item, "kind of parameter", {"bias", "batchnorm", "groupnorm", "layernorm", "layer_scale", "prelu", "none"});
+    std::string name = choose(*item, "kind of parameter", entryWords("train", "no_decay", definitions));
     if (!name.empty())
       chosen.push_back(name);
   }
@@ -255,17 +273,21 @@ void Entries::noDecay(const ast::Entry &entry, Network &network) {
 }
 
 std::string Entries::metric(const ast::Expr &e, const std::optional<Data> &data) {
-  static const std::vector<std::string> known = {"val.accuracy", "val.loss", "train.accuracy", "train.loss", "test.accuracy", "test.loss"};
+  const std::vector<std::string> &known = metricNames();
   if (e.kind != ast::Expr::Kind::Member || std::find(known.begin(), known.end(), e.text) == known.end()) {
     auto &d = diagnostics.report(Diag::UnknownChoice, e.span, {"measure", e.text.empty() ? "?" : e.text});
     if (!d.suggest(e.span, e.text, known))
       d.help("val.accuracy, val.loss, train.accuracy or train.loss");
     return "";
   }
-  bool noValidation = data && !data->val && data->valSplit == 0;
-  if (e.text.rfind("val.", 0) == 0 && noValidation && !diagnostics.hasErrors())
-    diagnostics.report(Diag::NoValidation, e.span, {e.text}).help("val = split(0.1) in the data block holds a tenth of the training set out");
+  needValidation(e.text, e.span, data);
   return e.text;
+}
+
+void Entries::needValidation(const std::string &metric, const Span &at, const std::optional<Data> &data) {
+  bool noValidation = data && !data->val && data->valSplit == 0;
+  if (metric.rfind("val.", 0) == 0 && noValidation && !diagnostics.hasErrors())
+    diagnostics.report(Diag::NoValidation, at, {metric}).help("val = split(0.1) in the data block holds a tenth of the training set out");
 }
 
 void Entries::keep(const ast::Entry &entry, Train &train, const std::optional<Data> &data) {
@@ -286,7 +308,7 @@ void Entries::stop(const ast::Entry &entry, Train &train, const std::optional<Da
     wrong(e, "stop", "none, or no_better(val.loss, epochs=5)");
     return;
   }
-  BoundArguments bound = bindArguments("no_better", e.span, e.arguments, {{"metric", true}, {"epochs", true}}, diagnostics);
+  BoundArguments bound = bindArguments("no_better", e.span, e.arguments, entryParameters("no_better", definitions), diagnostics);
   if (!bound.good)
     return;
   std::string name = metric(*bound.given["metric"]->value, data);
@@ -303,16 +325,16 @@ void Entries::stop(const ast::Entry &entry, Train &train, const std::optional<Da
 void Entries::tune() {
   if (!definitions.tune)
     return;
-  std::vector<std::string> known = {"metric", "trials"};
+  std::vector<std::string> known = entryNames("tune");
   for (const ast::Param *param : definitions.params)
     known.push_back(param->name.text);
   Table table = entriesOf(*definitions.tune, "tune", known);
   integer(table, "trials", 1, 1, maxEpochs);
   for (auto &[name, entry] : table)
     if (name == "metric")
-      choose(*entry->value, "metric", {"maximize", "minimize"});
+      choose(*entry->value, "metric", entryWords("tune", name, definitions));
     else if (name != "trials")
-      choose(*entry->value, "search", {"uniform", "log_uniform", "choice", "integer"});
+      choose(*entry->value, "search", entryWords("tune", name, definitions));
 }
 
 } // namespace cnnc

@@ -20,6 +20,14 @@ struct FrontendOptions {
 /// Runs on a thread of its own with a stack that holds for any input within the limits.
 std::vector<Network> check(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics);
 
+/// What an editor asks of a file, whole or half written: networks as far as they could be made out.
+struct Understanding {
+  bool parsed = false; ///< false: not even its definitions could be told apart, and the rest is empty
+  Definitions definitions;
+  std::vector<Network> networks;
+};
+Understanding understand(const std::shared_ptr<const SourceFile> &source, const FrontendOptions &options, DiagnosticEngine &diagnostics);
+
 /// The syntax tree as text, for --emit=ast; empty if the file cannot be parsed.
 std::string printAst(const std::shared_ptr<const SourceFile> &source, DiagnosticEngine &diagnostics);
 

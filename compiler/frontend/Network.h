@@ -97,6 +97,18 @@ struct Tensor {
   bool decay = true; ///< false: weight_decay leaves it alone
 };
 
+/// As descriptions and modules spell it.
+inline const char *kindName(Tensor::Kind kind) {
+  switch (kind) {
+  case Tensor::Kind::Weight: return "weight";
+  case Tensor::Kind::Bias: return "bias";
+  case Tensor::Kind::RunningMean: return "running_mean";
+  case Tensor::Kind::RunningVar: return "running_var";
+  }
+  return "";
+}
+inline bool isParameter(const Tensor &tensor) { return tensor.kind == Tensor::Kind::Weight || tensor.kind == Tensor::Kind::Bias; }
+
 struct InputLayer {};
 struct ConvLayer {
   int64_t filters = 0;
@@ -177,6 +189,13 @@ struct Layer {
   Span span;
 };
 
+/// Where a block is used: its layers point into the block.
+struct BlockUse {
+  std::string name, block; ///< "basic3", "basic"
+  MapShape output;
+  Span span;
+};
+
 // ---- data and training ----
 
 struct DataSource {
@@ -199,6 +218,15 @@ struct Data {
   std::string resize = "stretch"; ///< pictures of another size: or "crop", "pad"
 };
 
+/// The learning rate falls by `factor` when the measure has not been better for `patience` epochs, as PyTorch's ReduceLROnPlateau has it.
+struct Plateau {
+  std::string metric = "val.loss"; ///< a loss shall fall, an accuracy rise
+  double factor = 0.1;
+  int64_t patience = 10, cooldown = 0; ///< epochs
+  double threshold = 1e-4;             ///< relative to the best
+  double floor = 0;                    ///< of the factors' product
+};
+
 enum class Precision { F32, F64, BF16 };
 
 struct Train {
@@ -209,6 +237,7 @@ struct Train {
   std::map<std::string, double> lossArgs; ///< huber: delta; focal: gamma; hinge: margin
   OptimizerProgram optimizer;
   ScheduleProgram schedule;
+  std::optional<Plateau> plateau; ///< on top of the schedule
   enum class Clip { None, Norm, Value } clip = Clip::None;
   double clipLimit = 0;
   Precision precision = Precision::F32;
@@ -222,10 +251,17 @@ struct Network {
   std::string name;
   MapShape input;
   std::vector<Layer> layers;   ///< in order: an input stands before its user; the last one is the output
+  std::vector<BlockUse> uses;
   std::vector<Tensor> tensors; ///< parameters and statistics in the order in which the source creates them
   int64_t classes = 0;         ///< length of the last layer's output
   std::optional<Data> data;
   Train train;
 };
+
+/// Indices of a layer's parameters in Network::tensors.
+std::vector<int> parametersOf(const Layer &layer);
+/// Elements of all of them.
+int64_t parameterCount(const Network &network, const Layer &layer);
+int64_t elementsOf(const Tensor &tensor);
 
 } // namespace cnnc

@@ -1,6 +1,7 @@
 // Text -> AST: tokens are checked against the limits, ANTLR parses them, and its tree becomes ours.
 // In: a source file.  Out: ast::File, or diagnostics with positions. No other file sees ANTLR.
 #include "compiler/frontend/Parse.h"
+#include "compiler/frontend/SyntaxMessage.h"
 #include "compiler/frontend/Text.h"
 #include "compiler/frontend/Tokens.h"
 
@@ -44,45 +45,25 @@ std::vector<Token> tokensOf(const std::vector<AntlrToken *> &all) {
   return tokens;
 }
 
-std::string quoted(const AntlrToken *token) {
-  return token->getType() == AntlrToken::EOF ? "end of file" : cnnc::quoted(token->getText());
-}
-
-/// What the parser would have taken, in words: "`)` or `,`", "a layer or `}`".
-std::string expectedInWords(antlr4::Parser *parser) {
-  antlr4::misc::IntervalSet expected;
+/// What the parser would have taken.
+Unexpected unexpected(antlr4::Parser *parser, const AntlrToken *token) {
+  Unexpected u;
+  u.text = token->getType() == AntlrToken::EOF ? "" : token->getText();
+  u.isName = token->getType() == CnnLexer::IDENTIFIER;
+  u.rule = parser->getRuleNames()[parser->getContext()->getRuleIndex()];
   try {
-    expected = parser->getExpectedTokens();
-  } catch (...) {
-    return "";
+    antlr4::misc::IntervalSet expected = parser->getExpectedTokens();
+    u.value = expected.contains(size_t(CnnParser::NUMBER));
+    u.name = expected.contains(size_t(CnnParser::IDENTIFIER));
+    for (ssize_t type : expected.toList()) {
+      std::string literal = type == ssize_t(AntlrToken::EOF) ? "" : parser->getVocabulary().getLiteralName(size_t(type));
+      if (type == ssize_t(AntlrToken::EOF) || !literal.empty())
+        u.signs.push_back(literal.empty() ? "" : literal.substr(1, literal.size() - 2));
+    }
+  } catch (const std::exception &) {
+    u.signs.clear();
   }
-  std::vector<std::string> words;
-  bool value = expected.contains(size_t(CnnParser::NUMBER));
-  bool name = expected.contains(size_t(CnnParser::IDENTIFIER));
-  std::string ruleName = parser->getRuleNames()[parser->getContext()->getRuleIndex()];
-  if (value)
-    words.push_back("a value");
-  else if (name)
-    words.push_back(isOneOf(ruleName, {"layers", "pipeline", "step", "layer"}) ? "a layer" : "a name");
-  for (ssize_t type : expected.toList()) {
-    std::string literal = type == ssize_t(AntlrToken::EOF) ? "the end of the file" : parser->getVocabulary().getLiteralName(size_t(type));
-    if (literal.empty())
-      continue;
-    if (literal[0] == '\'')
-      literal = "`" + literal.substr(1, literal.size() - 2) + "`";
-    bool isWord = std::isalpha(static_cast<unsigned char>(literal[1]));
-    bool isOperator = isOneOf(literal, {"`+`", "`-`", "`*`", "`/`", "`//`", "`%`", "`<`", "`<=`", "`>`", "`>=`", "`==`", "`!=`", "`and`", "`or`", "`if`", "`not`", "`.`"});
-    if ((value && (isWord || isOneOf(literal, {"`(`", "`[`", "`-`"}))) || (name && isWord) || isOperator)
-      continue;
-    words.push_back(literal);
-  }
-  constexpr size_t most = 5;
-  if (words.empty() || (words.size() > most && !name && !value && ruleName != "file"))
-    return words.empty() ? "" : "expected one of " + words[0] + ", " + words[1] + ", " + words[2] + "...";
-  std::string text = "expected ";
-  for (size_t i = 0; i < words.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
-  return text;
+  return u;
 }
 
 class SyntaxErrors : public antlr4::BaseErrorListener {
@@ -93,15 +74,8 @@ public:
     bool reported = offending && (!lines.insert(offending->getLine()).second);
     if (!offending || reported || count > maxSyntaxErrors)
       return;
-    auto *parser = dynamic_cast<antlr4::Parser *>(recognizer);
-    Span span = places.span(offending);
-    auto &d = diagnostics.report(Diag::Syntax, span, {quoted(offending)}).label(span, parser ? expectedInWords(parser) : "");
-    std::string rule = parser ? parser->getRuleNames()[parser->getContext()->getRuleIndex()] : "";
-    if (isOneOf(rule, {"file", "definition"}) && offending->getType() == CnnLexer::IDENTIFIER) {
-      d.suggest(span, offending->getText(), {"import", "param", "network", "block", "data", "train", "tune", "activation", "optimizer", "schedule"});
-    }
-    if (offending->getText() == "=" && isOneOf(rule, {"layers", "pipeline", "step"}))
-      d.help("a constant is named outside of the network with `param`, a map inside with `let`");
+    if (auto *parser = dynamic_cast<antlr4::Parser *>(recognizer))
+      reportSyntax(unexpected(parser, offending), places.span(offending), diagnostics);
   }
   size_t count = 0;
   std::set<size_t> lines; ///< those of which something has been said

@@ -126,6 +126,8 @@ void Printer::step(const ast::Step &s) {
       body(s.bodies[i]);
       line("}");
     }
+    return;
+  case Kind::Unreadable: return; // printAst gives no text of such a file
   }
 }
 

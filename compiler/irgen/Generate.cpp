@@ -29,29 +29,12 @@ private:
 };
 } // namespace
 
-static StringRef kindText(Tensor::Kind kind) {
-  switch (kind) {
-  case Tensor::Kind::Weight:
-    return "weight";
-  case Tensor::Kind::Bias:
-    return "bias";
-  case Tensor::Kind::RunningMean:
-    return "running_mean";
-  case Tensor::Kind::RunningVar:
-    return "running_var";
-  }
-  return "";
-}
-static bool isStatistic(const Tensor &tensor) {
-  return tensor.kind == Tensor::Kind::RunningMean || tensor.kind == Tensor::Kind::RunningVar;
-}
-
 DictionaryAttr Generator::attributesOf(const Tensor &tensor) {
   NamedAttrList list;
-  list.set("cnn.role", builder.getStringAttr(isStatistic(tensor) ? "statistic" : "parameter"));
+  list.set("cnn.role", builder.getStringAttr(isParameter(tensor) ? "parameter" : "statistic"));
   list.set("cnn.name", builder.getStringAttr(tensor.name));
-  list.set("cnn.kind", builder.getStringAttr(kindText(tensor.kind)));
-  if (!tensor.decay && !isStatistic(tensor))
+  list.set("cnn.kind", builder.getStringAttr(kindName(tensor.kind)));
+  if (!tensor.decay && isParameter(tensor))
     list.set("cnn.no_decay", builder.getUnitAttr());
   return list.getDictionary(builder.getContext());
 }
@@ -186,7 +169,7 @@ OwningOpRef<ModuleOp> Generator::run() {
   builder.setInsertionPointToStart(module->getBody());
   setAttributes(*module);
   bool noDecay =
-      llvm::any_of(network.tensors, [](const Tensor &tensor) { return !tensor.decay && !isStatistic(tensor); });
+      llvm::any_of(network.tensors, [](const Tensor &tensor) { return !tensor.decay && isParameter(tensor); });
   if (!buildNetwork("forward", train.batch) || !buildNetwork("predict", train.batch) ||
       !buildNetwork("predict_one", 1) || !buildOptimizer("optimizer", train.optimizer.body) ||
       (noDecay && !buildOptimizer("optimizer_no_decay", train.optimizer.bodyNoDecay)) || !buildSchedule() ||

@@ -35,25 +35,46 @@ std::vector<std::string> warningNames() {
   return names;
 }
 
+bool onlyOnRequest(Diag id) { return id == Diag::BiasBeforeNorm; }
+
 bool DiagnosticEngine::setWarning(const std::string &option) {
-  if (option == "error" || option == "none" || option == "all") {
-    warningsAreErrors |= option == "error";
-    warningsEnabled = option == "none" ? false : option == "all" ? true : warningsEnabled;
+  bool no = option.rfind("no-", 0) == 0;
+  std::string name = option.substr(no ? 3 : 0);
+  bool error = name.rfind("error", 0) == 0 && (name.size() == 5 || name[5] == '=');
+  if (option == "all" || option == "none") {
+    level = option == "all" ? Level::All : Level::None;
     return true;
   }
-  bool no = option.rfind("no-", 0) == 0, error = option.rfind("error=", 0) == 0;
-  std::string name = option.substr(no ? 3 : error ? 6 : 0);
-  for (size_t id = 0; id < std::size(table); ++id)
-    if (table[id].severity == Severity::Warning && warningName(Diag(id)) == name) {
-      if (no)
-        silenced.insert(Diag(id));
-      else
-        silenced.erase(Diag(id));
-      if (error)
-        raised.insert(Diag(id));
-      return true;
-    }
+  if (name == "error") {
+    warningsAreErrors = !no;
+    return true;
+  }
+  if (error)
+    name = name.substr(6);
+  for (size_t i = 0; i < std::size(table); ++i) {
+    Diag id = Diag(i);
+    if (table[i].severity != Severity::Warning || (warningName(id) != name && table[i].code != name))
+      continue;
+    if (error)
+      fatal[id] = !no;
+    if (!error || !no)
+      wanted[id] = !no;
+    return true;
+  }
   return false;
+}
+
+bool DiagnosticEngine::silent(Diag id) const {
+  if (info(id).severity != Severity::Warning)
+    return false;
+  if (auto it = wanted.find(id); it != wanted.end())
+    return !it->second;
+  return level == Level::None || (level == Level::Usual && onlyOnRequest(id));
+}
+
+bool DiagnosticEngine::raised(Diag id) const {
+  auto it = fatal.find(id);
+  return it == fatal.end() ? warningsAreErrors : it->second;
 }
 
 std::vector<std::string> allCodes() {
@@ -117,7 +138,7 @@ Diagnostic &DiagnosticEngine::report(Diag id, const Span &at, const std::vector<
   diagnostic.severity = info(id).severity;
   diagnostic.message = fill(info(id).text, arguments);
   diagnostic.at = at;
-  if (diagnostic.severity == Severity::Warning && (warningsAreErrors || raised.count(id)))
+  if (diagnostic.severity == Severity::Warning && raised(id))
     diagnostic.severity = Severity::Error;
 
   std::string key = std::string(info(id).code) + position(at) + (at.line ? "" : diagnostic.message);
@@ -129,14 +150,14 @@ Diagnostic &DiagnosticEngine::report(Diag id, const Span &at, const std::vector<
     repeated |= unreadableLines.count(line) != 0;
   if (at.line && unreadable)
     unreadableLines.insert(line);
-  bool silent = info(id).severity == Severity::Warning && (!warningsEnabled || silenced.count(id));
-  bool beyond = !repeated && !silent && diagnostics.size() >= maxDiagnostics;
-  if (!repeated && !silent) {
+  bool quiet = silent(id);
+  bool beyond = !repeated && !quiet && diagnostics.size() >= maxDiagnostics;
+  if (!repeated && !quiet) {
     errorCount += diagnostic.severity == Severity::Error;
     warningCount += diagnostic.severity == Severity::Warning;
     beyondLimit += beyond;
   }
-  if (repeated || silent || beyond) {
+  if (repeated || quiet || beyond) {
     swallowed.assign(1, std::move(diagnostic));
     return swallowed.back();
   }

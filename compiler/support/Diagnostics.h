@@ -5,6 +5,7 @@
 #include "compiler/support/Source.h"
 
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ const DiagnosticInfo &info(Diag id);
 std::string warningName(Diag id);
 /// All of them.
 std::vector<std::string> warningNames();
+/// A matter of taste, for -Wall alone: the network is right as it stands.
+bool onlyOnRequest(Diag id);
 
 /// One report. The calls chain: `diags.report(...).label(span, "...").help("...")`.
 class Diagnostic {
@@ -48,7 +51,8 @@ public:
   struct Remark {
     enum class Kind { Formula, Note, Help } kind;
     std::string text;
-    std::vector<Fix> fixes = {}; ///< of a help: applied together, they remove the mistake
+    std::vector<Fix> fixes = {};  ///< of a help: applied together, they remove the mistake
+    bool changesNetwork = false; ///< of a warning's fix: the network computes something else afterwards
   };
 
   Diag id;
@@ -87,24 +91,29 @@ public:
   /// 0 nothing wrong, 1 the file, 2 the command line (E05), 3 the environment (E09).
   int exitCode() const;
 
-  bool warningsEnabled = true;
-  bool warningsAreErrors = false;
-  /// -W NAME, -W no-NAME, -W error, -W error=NAME, -W none, -W all; false: there is no such warning.
+  /// all, none, error, no-error, NAME, no-NAME, error=NAME, no-error=NAME, a NAME or its code; what is said of one warning goes before what
+  /// is said of all. False: there is no such warning.
   bool setWarning(const std::string &option);
 
   /// All diagnostics in the order of their positions, and the count at the end; empty if there are none.
   std::string render(const RenderOptions &options) const;
   std::string renderJson() const;
 
+  /// In the order of their positions.
+  std::vector<const Diagnostic *> sorted() const;
+
   static constexpr size_t maxDiagnostics = 100;
 
 private:
-  std::vector<const Diagnostic *> sorted() const;
+  bool silent(Diag id) const;
+  bool raised(Diag id) const;
 
   std::deque<Diagnostic> diagnostics;
   std::deque<Diagnostic> swallowed;
   std::set<std::string> seen, unreadableLines;
-  std::set<Diag> silenced, raised; ///< by -W no-NAME and -W error=NAME
+  enum class Level { None, Usual, All } level = Level::Usual;
+  bool warningsAreErrors = false;
+  std::map<Diag, bool> wanted, fatal; ///< what -W says of one warning
   size_t errorCount = 0, warningCount = 0, beyondLimit = 0;
 };
 

@@ -1,6 +1,7 @@
 // Prints diagnostics as JSON, one object a line, for editors and scripts (--message-format=json).
 // In: the engine's diagnostics.  Out: lines {"code", "severity", "message", "file", "line", "column", "length", "labels", "remarks"}; a remark of kind help has
-// "fixes": [{file, line, column, length, "replacement"}] where a machine may carry it out.
+// "fixes": [{file, line, column, length, "replacement"}] where a machine may carry it out, and "changes_network" where a network that is right
+// computes something else afterwards.
 #include "compiler/support/Diagnostics.h"
 #include "compiler/support/Json.h"
 
@@ -30,7 +31,7 @@ std::string DiagnosticEngine::renderJson() const {
       out += std::string(separator) + "{\"kind\":\"" + kind + "\",\"text\":" + jsonString(remark.text);
       for (const Diagnostic::Fix &fix : remark.fixes)
         out += (&fix == &remark.fixes.front() ? ",\"fixes\":[{" : ",{") + spanFields(fix.span) + ",\"replacement\":" + jsonString(fix.text) + "}";
-      out += remark.fixes.empty() ? "}" : "]}";
+      out += std::string(remark.fixes.empty() ? "" : "]") + (remark.changesNetwork ? ",\"changes_network\":true}" : "}");
       separator = ",";
     }
     out += "]}\n";

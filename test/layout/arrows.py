@@ -13,6 +13,7 @@ ARROWS = {
     "shape": ["support"],
     "frontend": ["support", "shape", "prelude"],
     "prelude": [],
+    "lsp": ["support", "frontend"],
     "dialect": ["support", "shape"],
     "irgen": ["support", "shape", "dialect", "frontend/Network.h"],
     "target": [],
@@ -21,7 +22,7 @@ ARROWS = {
     "kernels": ["support", "target", "dialect", "conversion", "runtime/abi.h"],
     "pipeline": ["support", "target", "dialect", "transforms", "conversion", "kernels"],
     "codegen": ["support", "target", "dialect", "kernels", "pipeline", "frontend/Network.h", "runtime/abi.h"],
-    "driver": ["support", "shape", "target", "frontend", "dialect", "irgen", "transforms", "conversion", "kernels", "pipeline", "codegen"],
+    "driver": ["support", "shape", "target", "frontend", "lsp", "dialect", "irgen", "transforms", "conversion", "kernels", "pipeline", "codegen"],
     "runtime": [],
 }
 # Rooms that do not know MLIR or LLVM.

@@ -12,6 +12,7 @@ words |= set(re.findall(r'^\s*\{"(\w+)", \{', (root / "compiler/frontend/Elabora
 vscode = root / "editors/vscode"
 package = json.loads((vscode / "package.json").read_text())
 json.loads((vscode / "language-configuration.json").read_text())
+assert 'args: ["lsp"]' in (vscode / package["main"]).read_text(), "the extension starts the language server"
 textmate = json.loads((vscode / package["contributes"]["grammars"][0]["path"]).read_text())
 for pattern in textmate["patterns"]:
     re.compile(pattern.get("match", pattern.get("begin")))

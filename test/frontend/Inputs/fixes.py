@@ -1,4 +1,5 @@
-"""Every fix that a message offers is applied to its file, and the result checked: the message is gone and nothing new has come.
+"""Every fix that a message offers is applied to its file: the message is gone and nothing new has come, and where no mistake is left the
+file is compiled to an object. Then `cnnc check --fix` does the same by itself.
 
 In: CNNC, the folder of refusal files, a folder for the changed copies.
 Out: status 1 and the fixes that do not work."""
@@ -7,12 +8,20 @@ import pathlib
 import subprocess
 import sys
 
-LEAST = 10  # so many fixes must have been tried: a format that no longer shows them is no success
+LEAST, LEAST_COMPILED = 10, 10  # so many must have been tried: a format that no longer shows them is no success
 
 
 def reports(cnnc, path):
-    r = subprocess.run([cnnc, "check", str(path), "--message-format=json"], capture_output=True, text=True)
+    r = subprocess.run([cnnc, "check", str(path), "-Wall", "--message-format=json"], capture_output=True, text=True)
     return [json.loads(line) for line in r.stderr.splitlines()]
+
+
+def compiled(cnnc, path):
+    """-> what the compiler said; empty: it made an object. A file of blocks alone has nothing to compile."""
+    if "network" not in path.read_text():
+        return ""
+    r = subprocess.run([cnnc, str(path), "-Wnone", "--emit=obj", "-o", str(path) + ".o"], capture_output=True, text=True)
+    return "" if r.returncode == 0 else r.stdout + r.stderr
 
 
 def applied(text, fixes):
@@ -23,10 +32,32 @@ def applied(text, fixes):
     return b"\n".join(lines)
 
 
+def by_itself(cnnc, path, copy, before):
+    """-> what is wrong with `cnnc check --fix` of a copy"""
+    copy.write_bytes(path.read_bytes())
+    shown = subprocess.run([cnnc, "check", "-Wall", "--fix=diff", str(copy)], capture_output=True).stdout
+    if copy.read_bytes() != path.read_bytes():
+        return [f"{path.name}: --fix=diff has changed the file"]
+    subprocess.run([cnnc, "check", "-Wall", "--fix", str(copy)], capture_output=True)
+    text = copy.read_bytes()
+    after = reports(cnnc, copy)
+    offered = [r for r in before if any("fixes" in remark and not remark.get("changes_network") for remark in r["remarks"])]
+    wrong = []
+    if offered and (text == path.read_bytes() or not shown):
+        wrong.append(f"{path.name}: --fix does nothing")
+    if not offered and text != path.read_bytes():
+        wrong.append(f"{path.name}: --fix changes what the network computes")
+    if len(after) > len(before) - len(offered):
+        wrong.append(f"{path.name}: --fix leaves {len(after)} messages")
+    if not any(r["severity"] == "error" for r in after) and (said := compiled(cnnc, copy)):
+        wrong.append(f"{path.name}: what --fix leaves does not compile: {said}")
+    return wrong
+
+
 def main():
     cnnc, refusals, scratch = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     scratch.mkdir(parents=True, exist_ok=True)
-    tried, wrong = 0, []
+    tried, whole, wrong = 0, 0, []
     for path in sorted(refusals.glob("*.cnn")):
         before = reports(cnnc, path)
         for report in before:
@@ -40,9 +71,15 @@ def main():
                 new = [f"{r['code']} in line {r['line']}" for r in after if r["code"] not in {b["code"] for b in before}]
                 if len(after) >= len(before) or new:
                     wrong.append(f"{path.name}: {remark['text']}: {', '.join(new) or 'the message stays'}")
+                elif not any(r["severity"] == "error" for r in after):
+                    whole += 1
+                    if said := compiled(cnnc, copy):
+                        wrong.append(f"{path.name}: {remark['text']}: it does not compile: {said}")
+        if any("fixes" in remark for report in before for remark in report["remarks"]):
+            wrong += by_itself(cnnc, path, scratch / path.name, before)
     print("\n".join(wrong))
-    print(f"{tried} fixes tried")
-    return 1 if wrong or tried < LEAST else 0
+    print(f"{tried} fixes tried, {whole} left no mistake")
+    return 1 if wrong or tried < LEAST or whole < LEAST_COMPILED else 0
 
 
 if __name__ == "__main__":
