@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Times every kernel of a list of layers against what the machine can do, measured in the same process.
+
+  bench/kernels.py [--cnnc build/bin/cnnc] [--mcpu native] [--threads 1] [--batch 32] [--only conv3x3,dense] [--dtype f32] [--json FILE]
+
+A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
+layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.
+A line a kernel: milliseconds, GFLOP/s, and the share of the bound that is reached: of the FMA peak for contractions, of a plain copy's
+bandwidth for the others. Winograd kernels are counted by the multiply-adds that they do, 16 for each 36 of the definition."""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+
+# name, channels and side of the map that the layer reads, the layer
+LAYERS = [
+    ("conv3x3 64->64", 64, 32, "conv(64, 3x3, pad=1, bias=false)"),
+    ("conv3x3 128->128", 128, 16, "conv(128, 3x3, pad=1, bias=false)"),
+    ("conv3x3 256->256", 256, 8, "conv(256, 3x3, pad=1, bias=false)"),
+    ("conv3x3 512->512", 512, 4, "conv(512, 3x3, pad=1, bias=false)"),
+    ("conv3x3 3->64", 3, 32, "conv(64, 3x3, pad=1, bias=false)"),
+    ("conv3x3 61->67", 61, 16, "conv(67, 3x3, pad=1, bias=false)"),
+    ("conv3x3 128->128 7x7", 128, 7, "conv(128, 3x3, pad=1, bias=false)"),
+    ("conv3x3 64->128 stride 2", 64, 32, "conv(128, 3x3, stride=2, pad=1, bias=false)"),
+    ("conv3x3 64->64 dilation 2", 64, 32, "conv(64, 3x3, pad=2, dilation=2, bias=false)"),
+    ("conv3x3 128->128 groups 4", 128, 16, "conv(128, 3x3, pad=1, groups=4, bias=false)"),
+    ("conv1x1 64->256", 64, 32, "conv(256, 1x1, bias=false)"),
+    ("conv1x1 256->64", 256, 32, "conv(64, 1x1, bias=false)"),
+    ("conv1x1 256->512 stride 2", 256, 16, "conv(512, 1x1, stride=2, bias=false)"),
+    ("conv5x5 1->32", 1, 28, "conv(32, 5x5, pad=2, bias=false)"),
+    ("conv5x5 32->64", 32, 14, "conv(64, 5x5, pad=2, bias=false)"),
+    ("conv7x7 3->64 stride 2", 3, 64, "conv(64, 7x7, stride=2, pad=3, bias=false)"),
+    ("depthwise3x3 128", 128, 28, "depthwise(3x3, pad=1, bias=false)"),
+    ("dense 3136->128", 64, 7, "flatten -> dense(128, bias=false)"),
+    ("dense 4096->1024", 64, 8, "flatten -> dense(1024, bias=false)"),
+    ("dense 512->10", 512, 1, "dense(10, bias=false)"),
+    ("maxpool2", 64, 32, "maxpool(2)"),
+    ("avgpool2", 64, 32, "avgpool(2)"),
+    ("batchnorm 64", 64, 32, "batchnorm"),
+    ("relu 64", 64, 32, "relu"),
+]
+CONTRACTIONS = ("conv", "dense", "depthwise")
+
+
+def source(channels, side, layer, batch):
+    tail = "dense(4)" if layer.startswith("flatten") or side == 1 else "global_avgpool -> dense(4)"
+    head, *rest = layer.split(" -> ")
+    chain = " -> ".join([head] + rest[:-1] + ["under_test: " + rest[-1]]) if rest else "under_test: " + head
+    return (f"network kernel {{ input({4 if channels > 1 else 2}, {side}, {side})\n  conv({channels}, 1x1) -> {chain} -> {tail} -> softmax }}\n"
+            f"train {{ batch = {batch}  optimizer = sgd(lr=0.1, momentum=0.9) }}\n")
+
+
+def measure(a, channels, side, layer, folder):
+    path, trainer = os.path.join(folder, "kernel.cnn"), os.path.join(folder, "kernel")
+    with open(path, "w") as f:
+        f.write(source(channels, side, layer, a.batch))
+    subprocess.run([a.cnnc, path, "-Wnone", "--precision", a.dtype, "--mcpu", a.mcpu, "-o", trainer], check=True)
+    r = subprocess.run([trainer, "profile", "--json", "--threads", str(a.threads)], check=True, capture_output=True, text=True)
+    return json.loads(r.stdout)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--cnnc", default="build/bin/cnnc")
+    p.add_argument("--mcpu", default="native")
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--batch", type=int, default=32)
+    p.add_argument("--dtype", default="f32")
+    p.add_argument("--only", default="")
+    p.add_argument("--json")
+    a = p.parse_args()
+    rows = []
+    print(f"{'layer':27} {'kernel':34} {'ms':>8} {'GFLOP/s':>8} {'GB/s':>7} {'bound':>6} {'share':>6}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, channels, side, layer in LAYERS:
+            if a.only and not any(name.startswith(o) for o in a.only.split(",")):
+                continue
+            for k in measure(a, channels, side, layer, folder)["kernels"]:
+                if k["layer"] != "under_test":
+                    continue
+                operation = k["operation"].removeprefix("winograd_")
+                contraction = operation.startswith(CONTRACTIONS) and k["gflop"] > 0
+                share = k["share_of_peak"] if contraction else k["share_of_copy"]
+                rows.append({"layer": name, "kernel": k["direction"] + ":" + k["operation"], "ms": k["ms"], "share": share,
+                             "bound": "FMA" if contraction else "copy"})
+                print(f"{name:27} {rows[-1]['kernel']:34} {k['ms']:8.3f} {k['gflop_s']:8.1f} {k['gb_s']:7.1f} {rows[-1]['bound']:>6} {share:6.0%}", flush=True)
+    for bound in ("FMA", "copy"):
+        shares = sorted(r["share"] for r in rows if r["bound"] == bound)
+        if shares:
+            print(f"{bound}: {len(shares)} kernels, median share {statistics.median(shares):.0%}, least {shares[0]:.0%}")
+    if a.json:
+        with open(a.json, "w") as f:
+            json.dump(rows, f, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
