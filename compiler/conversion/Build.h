@@ -69,4 +69,28 @@ inline void annotate(Operation *op, StringRef kernel, const WindowGeometry &g) {
 
 inline RankedTensorType tensorType(Value v) { return cast<RankedTensorType>(v.getType()); }
 
+inline bool isPadded(const WindowGeometry &g) { return g.PT || g.PL || g.PB || g.PR; }
+inline SmallVector<int64_t> paddedShape(const WindowGeometry &g, int64_t channels) {
+  return {g.N, g.H + g.PT + g.PB, g.W + g.PL + g.PR, channels};
+}
+/// (N,H,W,channels) with the window's padding filled with `value`.
+inline Value padMap(OpBuilder &b, Location loc, Value x, const WindowGeometry &g, double value) {
+  if (!isPadded(g))
+    return x;
+  auto t = tensorType(x);
+  auto index = [&](int64_t v) -> OpFoldResult { return b.getIndexAttr(v); };
+  return tensor::PadOp::create(b, loc, RankedTensorType::get(paddedShape(g, t.getShape()[3]), t.getElementType()), x,
+                               SmallVector<OpFoldResult>{index(0), index(g.PT), index(g.PL), index(0)},
+                               SmallVector<OpFoldResult>{index(0), index(g.PB), index(g.PR), index(0)},
+                               scalarConstant(b, loc, t.getElementType(), value));
+}
+/// The map inside a padded one: what a gradient that was scattered with its padding keeps.
+inline Value interior(OpBuilder &b, Location loc, Value padded, const WindowGeometry &g) {
+  if (!isPadded(g))
+    return padded;
+  auto index = [&](int64_t v) -> OpFoldResult { return b.getIndexAttr(v); };
+  return tensor::ExtractSliceOp::create(b, loc, padded, {index(0), index(g.PT), index(g.PL), index(0)},
+                                        {index(g.N), index(g.H), index(g.W), index(g.C)}, {index(1), index(1), index(1), index(1)});
+}
+
 } // namespace cnnc::conversion

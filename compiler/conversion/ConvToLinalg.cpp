@@ -26,18 +26,6 @@ WindowGeometry convGeometry(ConvLike op, ArrayRef<int64_t> x, ArrayRef<int64_t> 
 /// One filter a channel: vectors run over channels, the filter lies as [1][KH][KW][1][C].
 bool isDepthwise(const WindowGeometry &g) { return g.G > 1 && g.G == g.C && g.O == g.C && g.block == g.O; }
 
-Value padMap(OpBuilder &b, Location loc, Value x, const WindowGeometry &g, double value) {
-  if (!g.PT && !g.PL && !g.PB && !g.PR)
-    return x;
-  auto t = tensorType(x);
-  SmallVector<int64_t> shape{g.N, g.H + g.PT + g.PB, g.W + g.PL + g.PR, t.getShape()[3]};
-  auto index = [&](int64_t v) -> OpFoldResult { return b.getIndexAttr(v); };
-  return tensor::PadOp::create(b, loc, RankedTensorType::get(shape, t.getElementType()), x,
-                               SmallVector<OpFoldResult>{index(0), index(g.PT), index(g.PL), index(0)},
-                               SmallVector<OpFoldResult>{index(0), index(g.PB), index(g.PR), index(0)},
-                               scalarConstant(b, loc, t.getElementType(), value));
-}
-
 /// Views (N,H,W,C) as (N,H,W,G,C/G), or as (N,H,W,G,C/G/block,block).
 Value splitChannels(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> parts) {
   auto t = tensorType(x);
@@ -122,31 +110,25 @@ struct ConvInputGradPattern : OpConversionPattern<cnn::ConvInputGradOp> {
     WindowGeometry g =
         convGeometry(op, xType.getShape(), cast<RankedTensorType>(op.getOutputGrad().getType()).getShape(), filterType);
     Type element = xType.getElementType();
-    int64_t hp = g.H + g.PT + g.PB, wp = g.W + g.PL + g.PR;
-    auto index = [&](int64_t v) -> OpFoldResult { return b.getIndexAttr(v); };
-    auto interior = [&](Value padded) -> Value {
-      if (hp == g.H && wp == g.W)
-        return padded;
-      return tensor::ExtractSliceOp::create(b, loc, padded, {index(0), index(g.PT), index(g.PL), index(0)},
-                                            {index(g.N), index(g.H), index(g.W), index(g.C)}, {index(1), index(1), index(1), index(1)});
-    };
     if (isDepthwise(g)) {
       Maps m = depthwiseMaps(getContext(), g);
       Value w = tensor::CollapseShapeOp::create(b, loc, adaptor.getFilter(), depthwiseFilterGroups());
-      auto dx = generic(b, loc, {adaptor.getOutputGrad(), w}, filledTensor(b, loc, {g.N, hp, wp, g.C}, element, 0),
+      auto dx = generic(b, loc, {adaptor.getOutputGrad(), w}, filledTensor(b, loc, paddedShape(g, g.C), element, 0),
                         {m.y, m.w, m.x}, "prrprr", multiplyAdd);
       annotate(dx, "depthwise_input_grad", g);
-      b.replaceOp(op, interior(dx.getResult(0)));
+      b.replaceOp(op, interior(b, loc, dx.getResult(0), g));
       return success();
     }
     Maps m = convMaps(getContext(), g);
-    Value init = filledTensor(b, loc, {g.N, hp, wp, g.G, g.C / g.G}, element, 0);
+    SmallVector<int64_t> shape = paddedShape(g, g.G);
+    shape.push_back(g.C / g.G);
+    Value init = filledTensor(b, loc, shape, element, 0);
     auto dx = generic(b, loc,
                       {splitChannels(b, loc, adaptor.getOutputGrad(), {g.G, g.O / g.G / g.block, g.block}),
                        splitFilter(b, loc, adaptor.getFilter(), g)},
                       init, {m.y, m.w, m.x}, "prrprrrrp", multiplyAdd);
     annotate(dx, "conv_input_grad", g);
-    b.replaceOp(op, interior(joinChannels(b, loc, dx.getResult(0), 2)));
+    b.replaceOp(op, interior(b, loc, joinChannels(b, loc, dx.getResult(0), 2), g));
     return success();
   }
 };

@@ -32,24 +32,6 @@ Maps poolMaps(MLIRContext *context, const WindowGeometry &g) {
           AffineMap::get(6, 0, {kh, kw}, context), AffineMap::get(6, 0, {oh, ow}, context)};
 }
 
-Value pad(OpBuilder &b, Location loc, Value x, const WindowGeometry &g, double value) {
-  if (!g.PT && !g.PL && !g.PB && !g.PR)
-    return x;
-  auto index = [&](int64_t v) -> OpFoldResult { return b.getIndexAttr(v); };
-  Type element = tensorType(x).getElementType();
-  return tensor::PadOp::create(b, loc, RankedTensorType::get({g.N, g.H + g.PT + g.PB, g.W + g.PL + g.PR, g.C}, element), x,
-                               SmallVector<OpFoldResult>{index(0), index(g.PT), index(g.PL), index(0)},
-                               SmallVector<OpFoldResult>{index(0), index(g.PB), index(g.PR), index(0)},
-                               scalarConstant(b, loc, element, value));
-}
-Value interior(OpBuilder &b, Location loc, Value padded, const WindowGeometry &g) {
-  if (!g.PT && !g.PL && !g.PB && !g.PR)
-    return padded;
-  auto index = [&](int64_t v) -> OpFoldResult { return b.getIndexAttr(v); };
-  return tensor::ExtractSliceOp::create(b, loc, padded, {index(0), index(g.PT), index(g.PL), index(0)},
-                                        {index(g.N), index(g.H), index(g.W), index(g.C)}, {index(1), index(1), index(1), index(1)});
-}
-
 /// 1 / (cells that count) of every window, (OH,OW): with count_pad the cells of the declared padding count, ceil's extra never do.
 Value reciprocalCounts(OpBuilder &b, Location loc, const WindowGeometry &g, Type element) {
   auto count = [&](int64_t o, int64_t K, int64_t S, int64_t before, int64_t side, int64_t after, int64_t extra) {
@@ -83,7 +65,7 @@ struct MaxPoolPattern : OpConversionPattern<cnn::MaxPoolOp> {
     WindowGeometry g = poolGeometry(op, cast<RankedTensorType>(op.getInput().getType()).getShape(), yType.getShape());
     Maps m = poolMaps(getContext(), g);
     double lowest = -std::numeric_limits<double>::infinity();
-    Value x = pad(b, loc, adaptor.getInput(), g, lowest);
+    Value x = padMap(b, loc, adaptor.getInput(), g, lowest);
     Value window = emptyTensor(b, loc, {g.KH, g.KW}, element);
     SmallVector<int64_t> shape{g.N, g.OH, g.OW, g.C};
     Value noIndex = linalg::FillOp::create(b, loc, arith::ConstantOp::create(b, loc, b.getIntegerAttr(indexType, 0)).getResult(),
@@ -102,24 +84,36 @@ struct MaxPoolPattern : OpConversionPattern<cnn::MaxPoolOp> {
   }
 };
 
+/// A pool's gradient: each cell of a window takes its share of dy, scattered into the padded map. `more`: what the share depends on beside dy,
+/// with its map.
+template <typename Op, typename OpAdaptor>
+LogicalResult convertGradient(Op op, OpAdaptor adaptor, ConversionPatternRewriter &b, StringRef kernel,
+                              llvm::function_ref<std::pair<Value, AffineMap>(const WindowGeometry &, const Maps &, Type)> more,
+                              llvm::function_ref<Value(Scalar &, const WindowGeometry &, ValueRange)> share) {
+  Location loc = op.getLoc();
+  auto xType = cast<RankedTensorType>(op.getInputGrad().getType());
+  Type element = xType.getElementType();
+  WindowGeometry g = poolGeometry(op, xType.getShape(), cast<RankedTensorType>(op.getOutputGrad().getType()).getShape());
+  Maps m = poolMaps(op.getContext(), g);
+  auto [second, secondMap] = more(g, m, element);
+  Value window = emptyTensor(b, loc, {g.KH, g.KW}, element);
+  auto dx = generic(b, loc, {adaptor.getOutputGrad(), second, window}, filledTensor(b, loc, paddedShape(g, g.C), element, 0),
+                    {m.y, secondMap, m.window, m.x}, "prrprr",
+                    [&](Scalar &s, ValueRange a) -> SmallVector<Value> { return {s.add(a[3], share(s, g, a))}; });
+  annotate(dx, kernel, g);
+  b.replaceOp(op, interior(b, loc, dx.getResult(0), g));
+  return success();
+}
+
 struct MaxPoolGradPattern : OpConversionPattern<cnn::MaxPoolGradOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(cnn::MaxPoolGradOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    auto xType = cast<RankedTensorType>(op.getInputGrad().getType());
-    Type element = xType.getElementType();
-    WindowGeometry g = poolGeometry(op, xType.getShape(), cast<RankedTensorType>(op.getOutputGrad().getType()).getShape());
-    Maps m = poolMaps(getContext(), g);
-    Value window = emptyTensor(b, loc, {g.KH, g.KW}, element);
-    Value init = filledTensor(b, loc, {g.N, g.H + g.PT + g.PB, g.W + g.PL + g.PR, g.C}, element, 0);
-    auto dx = generic(b, loc, {adaptor.getOutputGrad(), adaptor.getIndices(), window}, init, {m.y, m.y, m.window, m.x}, "prrprr",
-                      [&](Scalar &s, ValueRange a) -> SmallVector<Value> {
-                        Value here = arith::CmpIOp::create(s.b, s.loc, arith::CmpIPredicate::eq, a[1], cell(s, g, a[1].getType()));
-                        return {s.add(a[3], arith::SelectOp::create(s.b, s.loc, here, a[0], s.constant(element, 0)))};
-                      });
-    annotate(dx, "maxpool_grad", g);
-    b.replaceOp(op, interior(b, loc, dx.getResult(0), g));
-    return success();
+    return convertGradient(
+        op, adaptor, b, "maxpool_grad", [&](auto &, const Maps &m, Type) { return std::pair(adaptor.getIndices(), m.y); },
+        [](Scalar &s, const WindowGeometry &g, ValueRange a) -> Value {
+          Value here = arith::CmpIOp::create(s.b, s.loc, arith::CmpIPredicate::eq, a[1], cell(s, g, a[1].getType()));
+          return arith::SelectOp::create(s.b, s.loc, here, a[0], s.constant(a[0].getType(), 0));
+        });
   }
 };
 
@@ -132,7 +126,7 @@ struct AvgPoolPattern : OpConversionPattern<cnn::AvgPoolOp> {
     WindowGeometry g = poolGeometry(op, cast<RankedTensorType>(op.getInput().getType()).getShape(), yType.getShape());
     Maps m = poolMaps(getContext(), g);
     auto y = generic(b, loc,
-                     {pad(b, loc, adaptor.getInput(), g, 0), reciprocalCounts(b, loc, g, element), emptyTensor(b, loc, {g.KH, g.KW}, element)},
+                     {padMap(b, loc, adaptor.getInput(), g, 0), reciprocalCounts(b, loc, g, element), emptyTensor(b, loc, {g.KH, g.KW}, element)},
                      filledTensor(b, loc, {g.N, g.OH, g.OW, g.C}, element, 0), {m.x, m.position, m.window, m.y}, "pppprr",
                      [](Scalar &s, ValueRange a) -> SmallVector<Value> { return {s.add(a[3], s.mul(a[0], a[1]))}; });
     annotate(y, "avgpool", g);
@@ -144,19 +138,10 @@ struct AvgPoolPattern : OpConversionPattern<cnn::AvgPoolOp> {
 struct AvgPoolGradPattern : OpConversionPattern<cnn::AvgPoolGradOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(cnn::AvgPoolGradOp op, OpAdaptor adaptor, ConversionPatternRewriter &b) const override {
-    Location loc = op.getLoc();
-    auto xType = cast<RankedTensorType>(op.getInputGrad().getType());
-    Type element = xType.getElementType();
-    WindowGeometry g = poolGeometry(op, xType.getShape(), cast<RankedTensorType>(op.getOutputGrad().getType()).getShape());
-    Maps m = poolMaps(getContext(), g);
-    Value init = filledTensor(b, loc, {g.N, g.H + g.PT + g.PB, g.W + g.PL + g.PR, g.C}, element, 0);
-    auto dx = generic(b, loc,
-                      {adaptor.getOutputGrad(), reciprocalCounts(b, loc, g, element), emptyTensor(b, loc, {g.KH, g.KW}, element)}, init,
-                      {m.y, m.position, m.window, m.x}, "prrprr",
-                      [](Scalar &s, ValueRange a) -> SmallVector<Value> { return {s.add(a[3], s.mul(a[0], a[1]))}; });
-    annotate(dx, "avgpool_grad", g);
-    b.replaceOp(op, interior(b, loc, dx.getResult(0), g));
-    return success();
+    return convertGradient(
+        op, adaptor, b, "avgpool_grad",
+        [&](auto &g, const Maps &m, Type element) { return std::pair(reciprocalCounts(b, op.getLoc(), g, element), m.position); },
+        [](Scalar &s, const WindowGeometry &, ValueRange a) { return s.mul(a[0], a[1]); });
   }
 };
 

@@ -24,7 +24,7 @@ public:
 
   void run() {
     Scope top;
-    emit(Uniform, top, {}, lanes, 1, 0);
+    emit(Uniform, top, {}, lanes, 1);
     Value first = k.mul(k.piece, p.perPiece);
     int64_t extent = p.cut == NestPlan::Cut::Samples ? p.N : p.cut == NestPlan::Cut::Rows ? p.R : p.C;
     Value last = p.pieces == 1 ? k.constant(extent) : k.min(k.add(first, p.perPiece), k.constant(extent));
@@ -162,7 +162,7 @@ private:
   }
 
   /// Emits loads and operations of the body that vary with exactly `level`. The chunk has `count` vectors, the last of `width` lanes.
-  void emit(unsigned level, Scope &scope, const Position &at, int64_t width, int64_t count, int64_t) {
+  void emit(unsigned level, Scope &scope, const Position &at, int64_t width, int64_t count) {
     bool wide = level & (Channel | Element);
     for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
       if (isOutput(i) || varies[arg] != level || arg.use_empty())
@@ -238,7 +238,7 @@ private:
   }
 
   void chunk(Scope scope, Value c, int64_t count, int64_t width) {
-    emit(Channel, scope, {{}, {}, c}, width, count, 0);
+    emit(Channel, scope, {{}, {}, c}, width, count);
     bool reduces = p.mode != NestPlan::Mode::Map;
     SmallVector<Value> start;
     if (reduces)
@@ -250,8 +250,8 @@ private:
     bool perSample = p.mode == NestPlan::Mode::ToSampleChannels;
     auto sample = [&](Value n, SmallVector<Value> acc) {
       Scope inner = scope;
-      emit(Sample, inner, {n, {}, c}, width, count, 0);
-      emit(Sample | Channel, inner, {n, {}, c}, width, count, 0);
+      emit(Sample, inner, {n, {}, c}, width, count);
+      emit(Sample | Channel, inner, {n, {}, c}, width, count);
       acc = p.wide ? wideRows(inner, n, c, count, width, acc) : rows(inner, n, c, count, width, acc);
       if (perSample)
         for (unsigned i = 0; i < outputs(); ++i)
@@ -309,7 +309,7 @@ private:
         for (unsigned i = 0; i < outputs(); ++i)
           inner.vectors[accumulator(i)] = SmallVector<Value>(a.begin() + i * count, a.begin() + (i + 1) * count);
       Position at{n, r, c};
-      emit(Element, inner, at, width, count, 0);
+      emit(Element, inner, at, width, count);
       for (unsigned i = 0; i < outputs(); ++i)
         for (int64_t v = 0; v < count; ++v) {
           Value term = narrowTerm(i);
@@ -356,11 +356,11 @@ private:
       n0 = range.first, n1 = range.second;
     auto sample = [&](Value n, SmallVector<Value> acc) {
       Scope scope = top;
-      emit(Sample, scope, {n, {}, {}}, lanes, 1, 0);
+      emit(Sample, scope, {n, {}, {}}, lanes, 1);
       auto step = [&](Value c, int64_t width, SmallVector<Value> a) {
         Scope inner = scope;
-        emit(Channel, inner, {n, {}, c}, width, 1, 0);
-        emit(Sample | Channel, inner, {n, {}, c}, width, 1, 0);
+        emit(Channel, inner, {n, {}, c}, width, 1);
+        emit(Sample | Channel, inner, {n, {}, c}, width, 1);
         Value r0 = k.constant(0), r1 = k.constant(p.R);
         if (p.cut == NestPlan::Cut::Rows)
           r0 = range.first, r1 = range.second;
@@ -368,7 +368,7 @@ private:
           Scope element = inner;
           for (unsigned i = 0; i < outputs(); ++i)
             element.vectors[accumulator(i)] = {carried[i]};
-          emit(Element, element, {n, r, c}, width, 1, 0);
+          emit(Element, element, {n, r, c}, width, 1);
           SmallVector<Value> next;
           for (unsigned i = 0; i < outputs(); ++i) {
             Value value = yielded(element, i, 0);
