@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CNN_ABI_VERSION 1u
+#define CNN_ABI_VERSION 2u
 
 /* One buffer that a kernel touches. */
 typedef struct cnn_buffer_info {
@@ -40,6 +40,8 @@ typedef struct cnn_call {
   void *arena;           /* scratch memory of the size that cnn_model states for the function */
   const void *x;         /* (N,H,W,C): channels last, element type of the model, normalised */
   const int32_t *labels; /* (N); train_step alone */
+  const int32_t *second_labels; /* (N); read by a train_step whose data block says mixup or cutmix */
+  const void *mix;              /* (N), element type of the model: the loss of a sample is mix L(labels) + (1 - mix) L(second_labels) */
   void *const *tensors;  /* one pointer per entry of description["tensors"], in that order; train_step updates them in place */
   uint32_t rng[4];       /* seed low, seed high, step low, step high: the key and counter of dropout */
   double lr;             /* learning rate of this step, the schedule applied */
@@ -110,7 +112,8 @@ extern const cnn_model cnn_the_model;
  *            "class_names": [...],
  *            "normalize": "auto" | {"mean": [..], "std": [..]} | null, "augment": [{"name": "hflip", "args": []}, ...]} | null,
  *   "train": {"epochs": 10, "optimizer": {"name": "sgd", "lr": 0.05, "args": {...}}, "schedule": "cosine",
- *             "loss": {"kind": "cross_entropy", "smoothing": 0.0}, "keep": {"metric": "val.accuracy", "best": "max"} | null,
+ *             "loss": {"kind": "cross_entropy", "smoothing": 0.0, "weights": [..one a class, or none], "args": {"delta": 1.0}},
+ *             "keep": {"metric": "val.accuracy", "best": "max"} | null,
  *             "stop": {"metric": "val.loss", "epochs": 5} | null, "seed": 1}
  * }
  */

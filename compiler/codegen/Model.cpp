@@ -130,6 +130,8 @@ private:
     Value *arena = b.CreateLoad(ptr, field(offsetof(cnn_call, arena)), "arena");
     Value *x = b.CreateLoad(ptr, field(offsetof(cnn_call, x)), "x");
     Value *labels = b.CreateLoad(ptr, field(offsetof(cnn_call, labels)), "labels");
+    Value *secondLabels = b.CreateLoad(ptr, field(offsetof(cnn_call, second_labels)), "second_labels");
+    Value *mix = b.CreateLoad(ptr, field(offsetof(cnn_call, mix)), "mix");
     Value *tensors = b.CreateLoad(ptr, field(offsetof(cnn_call, tensors)), "tensors");
     size_t most = 1;
     for (const Launch &l : p.launches)
@@ -159,6 +161,12 @@ private:
         break;
       case Buffer::Space::Labels:
         base = labels;
+        break;
+      case Buffer::Space::SecondLabels:
+        base = secondLabels;
+        break;
+      case Buffer::Space::Mix:
+        base = mix;
         break;
       case Buffer::Space::Rng:
         base = field(offsetof(cnn_call, rng));

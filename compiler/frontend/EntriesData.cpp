@@ -17,7 +17,8 @@ struct AugmentationSpec {
 };
 const AugmentationSpec augmentations[] = {{"hflip", 0, 1},  {"vflip", 0, 1},      {"shift", 1, 2},    {"rotate", 1, 1}, {"crop", 1, 2},
                                           {"scale", 1, 2},  {"brightness", 1, 1}, {"contrast", 1, 1}, {"noise", 1, 1},  {"cutout", 1, 2},
-                                          {"erase", 0, 1},  {"saturation", 1, 1}, {"hue", 1, 1},      {"shear", 1, 1}, {"randaugment", 0, 2}};
+                                          {"erase", 0, 1},  {"saturation", 1, 1}, {"hue", 1, 1},      {"shear", 1, 1}, {"randaugment", 0, 2},
+                                          {"mixup", 0, 2},  {"cutmix", 0, 2}};
 
 } // namespace
 
@@ -249,10 +250,7 @@ void Entries::augment(const ast::Entry &entry, Data &data) {
       if (s.kind == ast::Step::Kind::Unreadable)
         continue;
       auto &d = diagnostics.report(Diag::UnknownChoice, s.span, {"augmentation", s.kind == ast::Step::Kind::Layer ? s.name.text : "statement"});
-      if (s.name.text == "mixup" || s.name.text == "cutmix")
-        d.help("mixing two images mixes their labels too, and a step of training takes one whole label a sample");
-      else
-        d.suggest(s.name.span, s.name.text, known);
+      d.suggest(s.name.span, s.name.text, known);
       continue;
     }
     Augmentation augmentation{s.name.text, {}};

@@ -126,7 +126,7 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   find->add_option("--steps", o.steps, "steps (default: 100)")->check(CLI::Range(10, 100000));
   find->add_option("-o,--out", o.out, "SVG file (default: lr-find.svg)");
   data(find), threads(find), json(find), seedOption(find);
-  train->add_option("--log-dir", o.logDirectory, "write TensorBoard event files there (history.csv stands beside the checkpoints)");
+  train->add_option("--log-dir", o.logDirectory, "write TensorBoard event files there (history.jsonl stands beside the checkpoints)");
   CLI::App *eval = app.add_subcommand("eval", "Measure a checkpoint on every sample of a part of the data.");
   eval->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
   eval->add_option("--split", o.part, "test (default), val or train")->check(CLI::IsMember({"test", "val", "train"}));

@@ -64,7 +64,7 @@ int runEval(const cnn_model &model, const Options &o) {
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return parts.get("train"); });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const Tally tally = evaluate(program, loader, *parts.get(o.part));
   o.json ? printJson(d, o, tally) : printText(d, o, tally);
   return 0;

@@ -93,7 +93,7 @@ int runPredict(const cnn_model &model, const Options &o) {
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return DataParts(d, o.data, d.train.seed).get("train"); });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const int64_t K = d.classes;
   const size_t image = size_t(d.imageElements()) * elementBytes(program.elementKind());
   const int64_t batch = model.infer.batch;

@@ -1,5 +1,5 @@
 // report: a checkpoint and its training as one page that needs nothing else.
-// In: a checkpoint, history.csv beside it, the data.  Out: report.html with curves, confusions, calibration, worst mistakes, filters.
+// In: a checkpoint, history.jsonl beside it, the data.  Out: report.html with curves, confusions, calibration, worst mistakes, filters.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/device/Element.h"
@@ -8,7 +8,7 @@
 #include "runtime/report/Picture.h"
 #include "runtime/report/Svg.h"
 #include "runtime/train/Evaluate.h"
-#include "runtime/train/RunLog.h"
+#include "runtime/train/History.h"
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -33,19 +33,13 @@ struct Seen {
 
 static Seen look(Program &program, BatchLoader &loader, const Dataset &set) {
   const Description &d = program.description;
-  Seen seen{Tally(d.classes, d.train.smoothing), {}};
-  const int64_t batch = program.model.infer.batch, K = d.classes;
-  AlignedBuffer logits(size_t(batch * K) * elementBytes(program.elementKind()));
-  std::vector<int64_t> samples(static_cast<size_t>(batch));
-  std::vector<double> p(size_t(batch * K));
+  Seen seen{Tally(d.classes, d.train.loss), {}};
+  const int64_t K = d.classes;
+  std::vector<double> p(size_t(program.model.infer.batch * K));
   auto surer = [](const Mistake &a, const Mistake &b) { return a.probability > b.probability; };
-  for (int64_t first = 0; first < set.size(); first += batch) {
-    const int64_t n = std::min(batch, set.size() - first);
-    std::iota(samples.begin(), samples.end(), first);
-    loader.load(set, samples.data(), n, nullptr, 0, program.x(), program.labels());
-    program.infer(program.x(), n, logits.data());
-    seen.tally.add(logits.data(), program.elementKind(), program.labels(), n);
-    convertElements(logits.data(), program.elementKind(), p.data(), CNN_F64, n * K);
+  inferAll(program, loader, set, 0, [&](int64_t first, int64_t n, const void *logits) {
+    seen.tally.add(logits, program.elementKind(), program.labels(), n);
+    convertElements(logits, program.elementKind(), p.data(), CNN_F64, n * K);
     for (int64_t i = 0; i < n; ++i) {
       double *row = &p[size_t(i * K)];
       softmax(row, K);
@@ -55,7 +49,7 @@ static Seen look(Program &program, BatchLoader &loader, const Dataset &set) {
     }
     std::stable_sort(seen.worst.begin(), seen.worst.end(), surer);
     seen.worst.resize(std::min(seen.worst.size(), mistakesShown));
-  }
+  });
   return seen;
 }
 
@@ -66,13 +60,13 @@ static std::string imageTag(const Image &image, int64_t shownWidth, const std::s
 static std::string curves(const std::string &path) {
   auto history = readHistory(path);
   if (history.empty())
-    return "<p>No history.csv stands beside the checkpoint.</p>";
+    return "<p>No history.jsonl stands beside the checkpoint.</p>";
   const std::vector<double> &epoch = history["epoch"];
   auto series = [&](const char *what) {
     std::vector<Series> list;
     const std::pair<const char *, const char *> parts[] = {{"train", "#1f77b4"}, {"val", "#d95f02"}, {"test", "#2ca02c"}};
     for (auto &[part, colour] : parts)
-      if (const std::vector<double> &y = history[fmt::format("{}_{}", part, what)]; y.size() == epoch.size())
+      if (const std::vector<double> &y = history[fmt::format("{}.{}", part, what)]; y.size() == epoch.size())
         list.push_back({part, colour, epoch, y});
     return list;
   };
@@ -183,12 +177,12 @@ int runReport(const cnn_model &model, const Options &o) {
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return parts.get("train"); });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const auto set = parts.get(o.part);
   const Seen seen = look(program, loader, *set);
   const Tally &t = seen.tally;
   const size_t slash = o.checkpoint.rfind('/');
-  const std::string history = (slash == std::string::npos ? "" : o.checkpoint.substr(0, slash + 1)) + "history.csv";
+  const std::string history = (slash == std::string::npos ? "" : o.checkpoint.substr(0, slash + 1)) + "history.jsonl";
   std::string html = fmt::format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{1}</style><h1>{0}</h1>", escaped(d.name), style);
   html += fmt::format("<p>{}, after {} epochs, on {} {} samples</p>", escaped(o.checkpoint), position.epoch, t.count, escaped(o.part));
   html += fmt::format("<dl><dt>accuracy</dt><dd><b>{:.4f}</b></dd><dt>top-5</dt><dd>{:.4f}</dd><dt>loss</dt><dd>{:.4f}</dd><dt>calibration error</dt><dd>{:.4f}</dd>",

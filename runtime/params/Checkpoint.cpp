@@ -34,7 +34,7 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
                                        {"normalize_std", numbers(p.std)}};
   if (p.stepInEpoch) {
     m["epoch_loss_sum"] = fmt::format("{}", p.lossSum);
-    m["epoch_correct"] = std::to_string(p.correct);
+    m["epoch_correct"] = fmt::format("{}", p.correct);
     if (p.skipped)
       m["epoch_skipped"] = std::to_string(p.skipped);
   }
@@ -112,7 +112,7 @@ static TrainingPosition positionOf(const SafetensorsFile &file, const Descriptio
   p.stepInEpoch = number<uint64_t>(file, "step_in_epoch");
   p.step = number<uint64_t>(file, "step");
   p.lossSum = number<double>(file, "epoch_loss_sum");
-  p.correct = number<uint64_t>(file, "epoch_correct");
+  p.correct = number<double>(file, "epoch_correct");
   p.mean = numberList(file, "normalize_mean", d.channels);
   p.std = numberList(file, "normalize_std", d.channels);
   if (p.mean.size() != p.std.size())

@@ -13,7 +13,7 @@ struct TrainingPosition {
   uint64_t stepInEpoch = 0; ///< steps done in the epoch that follows
   uint64_t step = 0;        ///< steps done in all
   double lossSum = 0;       ///< over the samples of the epoch under way
-  uint64_t correct = 0;     ///< of them
+  double correct = 0;       ///< of them; mixed samples count in part
   std::vector<double> mean, std; ///< the normalisation in use, one number a channel; empty: v/255
   double best = 0;          ///< of the metric that `keep` names; no best yet where bestEpoch is 0
   uint64_t bestEpoch = 0;

@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/abi.h"
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,10 +75,18 @@ struct StopRule {
   int64_t epochs = 0;
 };
 
+struct LossInfo {
+  std::string kind = "cross_entropy";
+  double smoothing = 0;
+  std::vector<double> weights; ///< one a class; empty: none
+  std::map<std::string, double> args;
+};
+
 struct TrainInfo {
   int64_t epochs = 1;
-  std::string optimizer, schedule, loss = "cross_entropy";
-  double lr = 0, smoothing = 0;
+  std::string optimizer, schedule;
+  LossInfo loss;
+  double lr = 0;
   std::optional<KeepRule> keep;
   std::optional<StopRule> stop;
   uint64_t seed = 0;
