@@ -66,7 +66,7 @@ typedef struct cnn_model {
   uint32_t element_kind;
   const char *description; /* JSON, see below; not null-terminated */
   uint64_t description_size;
-  cnn_function train_step;  /* batch = description["batch"] */
+  cnn_function train_step;  /* batch = description["batch"]; all zero in a program of --inference */
   cnn_function infer;       /* a batch of the training size */
   cnn_function infer_one;   /* batch = 1 */
   const uint64_t *gradient_offsets; /* one per entry of description["tensors"]: where in train_step's arena its gradient (before
@@ -108,6 +108,9 @@ extern const cnn_model cnn_the_model;
  *       A state has its parameter's storage.
  *       init.kind: he_normal he_uniform xavier_normal xavier_uniform lecun_normal orthogonal normal(std) uniform(a)
  *         zeros ones constant(c); args: the numbers in parentheses.
+ *   "folded": [{"filter": "conv1.weight", "bias": "" or "conv1.bias", "scale": "batchnorm1.weight", "shift": "batchnorm1.bias",
+ *               "mean": "batchnorm1.running_mean", "variance": "batchnorm1.running_var", "eps": 1e-5}, ...],
+ *       of a program of --inference, whose code takes filter * f as filter and shift + (bias - mean) * f as shift, f = scale / sqrt(variance + eps)
  *   "data": {"root": "...", "train": {"reader": "idx", "files": [..]}, "test": {...}, "val": {"split": 0.1} | {"reader":..} | null,
  *            "class_names": [...],
  *            "normalize": "auto" | {"mean": [..], "std": [..]} | null, "augment": [{"name": "hflip", "args": []}, ...]} | null,

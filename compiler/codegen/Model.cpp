@@ -36,10 +36,11 @@ public:
     std::vector<Constant *> gradients;
     for (int64_t buffer : t.trainStep.gradientBuffers)
       gradients.push_back(b.getInt64(buffer < 0 ? UINT64_MAX : t.trainStep.buffers[buffer].offset));
-    Function *schedule = m.getFunction("schedule");
+    Constant *schedule = m.getFunction("schedule");
+    Constant *trainStep = t.trainStep.launches.empty() ? ConstantAggregateZero::get(function) : program(t.trainStep); // none: inference alone
     auto *value = ConstantStruct::get(
         model, {b.getInt32(CNN_ABI_VERSION), b.getInt32(t.isF64 ? CNN_F64 : CNN_F32), text(t.description), b.getInt64(t.description.size()),
-                program(t.trainStep), program(t.predict), program(t.predictOne), array(i64, gradients), schedule, text(processor.cpu),
+                trainStep, program(t.predict), program(t.predictOne), array(i64, gradients), schedule, text(processor.cpu),
                 text(processor.features)});
     new GlobalVariable(m, model, true, GlobalValue::ExternalLinkage, value, "cnn_the_model");
   }

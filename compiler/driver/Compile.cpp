@@ -34,6 +34,7 @@ public:
     context.loadDialect<mlir::func::FuncDialect, mlir::linalg::LinalgDialect, mlir::tensor::TensorDialect, mlir::scf::SCFDialect,
                         mlir::memref::MemRefDialect, mlir::vector::VectorDialect, mlir::cf::ControlFlowDialect, mlir::LLVM::LLVMDialect>();
     context.disableMultithreading();
+    pipeline.fold = options.inference;
   }
 
   int run() {
@@ -41,8 +42,8 @@ public:
       return fail("--target " + options.target + " is not built into this cnnc: there is cpu");
     if (network.train.precision == Precision::BF16)
       return fail("--precision bf16 is not built into this cnnc: there are f32 and f64");
-    if (options.emit == "ptx" || options.emit == "lib")
-      return fail("--emit=" + options.emit + " is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj");
+    if (options.emit == "ptx")
+      return fail("--emit=ptx is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj, lib");
 
     auto processor = makeProcessor(options.mcpu);
     if (!processor)
@@ -69,6 +70,8 @@ public:
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &tables.trainStep}, {"predict", &tables.predict}, {"predict_one", &tables.predictOne}};
     for (auto [name, program] : functions) {
+      if (options.inference && program == &tables.trainStep)
+        continue;
       auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, made, processor->info);
       if (failed(lowered))
         return internal(std::string("@") + name + " has no kernels");
@@ -96,7 +99,13 @@ public:
       return internal(toString(code.takeError()));
     if (options.emit == "asm" || options.emit == "obj")
       return write(*code);
-    if (auto error = linkTrainer(*code, options.outputPath))
+    if (options.emit == "lib") {
+      const LibrarySizes sizes{network.input.channels, network.input.height, network.input.width, network.classes, network.train.batch};
+      if (auto error = linkLibrary(*code, network.name, sizes, options.outputPath))
+        return fail(toString(std::move(error)));
+      return done;
+    }
+    if (auto error = linkTrainer(*code, options.outputPath, options.inference))
       return fail(toString(std::move(error)));
     return done;
   }

@@ -16,6 +16,7 @@ struct CompileOptions {
   std::string mcpu = "native";
   std::string command;    ///< the command line, for the record
   bool verbose = false;
+  bool inference = false; ///< a program without training
 };
 
 /// 0 done; 1 the network cannot be compiled (reported); 3 the environment failed (reported).

@@ -24,6 +24,7 @@ constexpr const char *examples = R"(examples:
   cnnc show lenet.cnn                the table of its layers
   cnnc show lenet.cnn --graph a.svg  a picture of it
   cnnc fmt lenet.cnn                 set its spaces anew
+  cnnc lenet.cnn --emit=lib -o liblenet      a library with a C interface: liblenet.a, liblenet.so, lenet.h
   cnnc lenet.cnn -P width=64 --batch 256 -o lenet64
   cnnc --explain E0203               what a message means)";
 
@@ -34,7 +35,7 @@ struct CommandLine {
   std::string graph;
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, version = false, verbose = false;
+  bool json = false, version = false, verbose = false, inference = false;
   std::string mode; ///< "", "check" or "show"
 };
 
@@ -163,6 +164,7 @@ int run(const CommandLine &c, const std::string &command) {
   options.mcpu = c.mcpu;
   options.command = command;
   options.verbose = c.verbose;
+  options.inference = c.inference;
   return finish(c, diagnostics, compileNetwork(networks[0], options, diagnostics));
 }
 
@@ -174,6 +176,7 @@ int realMain(int argc, char **argv) {
   app.add_option("-o", c.output, "the file to write; - writes to standard output");
   app.add_option("--emit", c.emit, "stop at a stage: ast cnn train linalg loops llvm asm obj ptx lib")
       ->check(CLI::IsMember({"exe", "ast", "cnn", "train", "linalg", "loops", "llvm", "asm", "obj", "ptx", "lib"}));
+  app.add_flag("--inference", c.inference, "a small program that predicts and evaluates, without training; batchnorm is folded into the layers before it");
   app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
   app.add_option("--explain", c.explain, "CODE: the long form of a message");
@@ -215,8 +218,13 @@ int realMain(int argc, char **argv) {
     std::cerr << "cnnc compiles convolutional networks into self-contained trainers. `cnnc --help` lists the options.\n" << examples << "\n";
     return 2;
   }
-  if (c.mode.empty() && c.emit == "exe" && c.output.empty()) {
-    std::cerr << "cnnc: say where the program goes: cnnc " << c.input << " -o NAME\n";
+  if (c.mode.empty() && (c.emit == "exe" || c.emit == "lib") && (c.output.empty() || (c.emit == "lib" && c.output == "-"))) {
+    std::cerr << (c.emit == "lib" ? "cnnc: say where the library goes, without .a or .so: cnnc " : "cnnc: say where the program goes: cnnc ") << c.input
+              << (c.emit == "lib" ? " --emit=lib -o libNAME\n" : " -o NAME\n");
+    return 2;
+  }
+  if (c.inference && c.emit != "exe") {
+    std::cerr << "cnnc: --inference makes a program; it does not go with --emit\n";
     return 2;
   }
   std::string command;

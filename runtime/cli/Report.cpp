@@ -2,6 +2,7 @@
 // In: a checkpoint, history.jsonl beside it, the data.  Out: report.html with curves, confusions, calibration, worst mistakes, filters.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
+#include "runtime/cli/ReportMaps.h"
 #include "runtime/device/Element.h"
 #include "runtime/params/AtomicFile.h"
 #include "runtime/params/Checkpoint.h"
@@ -51,10 +52,6 @@ static Seen look(Program &program, BatchLoader &loader, const Dataset &set) {
     seen.worst.resize(std::min(seen.worst.size(), mistakesShown));
   });
   return seen;
-}
-
-static std::string imageTag(const Image &image, int64_t shownWidth, const std::string &title) {
-  return fmt::format("<img src=\"{}\" width=\"{}\" alt=\"{}\" title=\"{}\">", dataUrl(encodePng(image)), shownWidth, escaped(title), escaped(title));
 }
 
 static std::string curves(const std::string &path) {
@@ -120,11 +117,7 @@ static std::string mistakes(const Description &d, const Dataset &set, const std:
     return "<p>None.</p>";
   std::string html = "<div class=\"grid\">";
   for (const Mistake &m : worst) {
-    Image picture{d.height, d.width, d.channels == 3 ? 3 : 1, {}};
-    const uint8_t *pixels = set.image(m.sample);
-    for (int64_t i = 0; i < d.height * d.width; ++i)
-      for (int64_t c = 0; c < picture.channels; ++c)
-        picture.pixels.push_back(pixels[i * d.channels + c]);
+    const Image picture = shown(d, set.image(m.sample));
     html += fmt::format("<figure>{}<figcaption>{}<br><b>{}</b> {:.1f} %</figcaption></figure>", imageTag(picture, 96, fmt::format("sample {}", m.sample)),
                         escaped(d.className(m.label)), escaped(d.className(m.predicted)), 100 * m.probability);
   }
@@ -172,7 +165,7 @@ static constexpr const char *style =
 int runReport(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   Program program(model, d, o.threads);
-  const TrainingPosition position = readCheckpoint(o.checkpoint, d, program.tensors, Need::weights);
+  const TrainingPosition position = readWeights(o.checkpoint, d, program.tensors);
   DataParts parts(d, o.data, o.seed.value_or(position.step ? position.seed : d.train.seed));
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
@@ -191,7 +184,7 @@ int runReport(const cnn_model &model, const Options &o) {
                       escaped(d.train.schedule), d.batch, escaped(d.compiler), escaped(d.precision), escaped(d.cpu));
   html += "<h2>Training</h2>" + curves(history) + "<h2>Confusions</h2>" + confusion(d, t) + "<h2>Classes</h2>" + classTable(d, t) + "<h2>Calibration</h2>" +
           calibration(t) + "<h2>Worst mistakes</h2>" + mistakes(d, *set, seen.worst) + "<h2>First filters</h2>" + filters(d, program.tensors) +
-          "<h2>Definition</h2><pre>" ;
+          "<h2>Inside</h2>" + mapsInside(program, loader, *set, 0) + "<h2>Definition</h2><pre>" ;
   for (size_t begin = 0; begin < d.source.size();) { // escaped() takes one line
     const size_t end = std::min(d.source.find('\n', begin), d.source.size());
     html += escaped(d.source.substr(begin, end - begin)) + "\n";

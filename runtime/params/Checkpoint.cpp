@@ -180,14 +180,14 @@ TrainingPosition readCheckpoint(const std::string &path, const Description &d, T
   if (need == Need::everything && hash != d.hash)
     fail(Exit::badModel, "{} was made by another definition of {} (hash {}, this program has {}); train without --resume, or compile the definition that made it",
          printable(path), d.name, hash.empty() ? "none" : printable(hash), d.hash);
-  if (need == Need::weights && !hash.empty() && hash != d.hash)
-    fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(hash));
   for (size_t i = 0; i < d.tensors.size(); ++i) {
     const SafetensorsEntry *entry = need == Need::weights ? file.find(d.tensors[i].name + averageSuffix) : nullptr;
     if (entry || (entry = file.find(d.tensors[i].name)))
       store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
   }
-  return positionOf(file, d);
+  TrainingPosition position = positionOf(file, d);
+  position.otherHash = hash == d.hash ? "" : hash;
+  return position;
 }
 
 bool readAverages(const std::string &path, const TensorStore &store, const std::vector<void *> &averages) {

@@ -21,6 +21,7 @@ struct TrainingPosition {
   uint64_t stopEpoch = 0;
   uint64_t skipped = 0;  ///< steps of the epoch under way that were passed over, their loss not being finite
   double lrFactor = 1;   ///< below 1 after returns to a checkpoint
+  std::string otherHash; ///< of the definition that wrote the file, where it is not this one; never written
 };
 
 /// `averages`: null, or the averaged values of each tensor in storage layout (null for some): they stand as NAME.ema.

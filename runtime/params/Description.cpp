@@ -135,6 +135,9 @@ static Description parse(const Json &j) {
     d.layers.push_back(parseLayer(layer));
   for (const Json &tensor : j.at("tensors"))
     d.tensors.push_back(parseTensor(tensor));
+  if (const Json *folded = find(j, "folded"))
+    for (const Json &f : *folded)
+      d.folded.push_back({f.at("filter"), f.at("bias"), f.at("scale"), f.at("shift"), f.at("mean"), f.at("variance"), f.at("eps")});
   if (const Json *data = find(j, "data"))
     d.data = parseData(*data);
   if (const Json *train = find(j, "train"))

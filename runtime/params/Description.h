@@ -92,11 +92,18 @@ struct TrainInfo {
   uint64_t seed = 0;
 };
 
+/// A batch normalisation that inference code has left to the tensors (abi.h, "folded"); names.
+struct FoldInfo {
+  std::string filter, bias, scale, shift, mean, variance;
+  double eps = 0;
+};
+
 struct Description {
   std::string name, sourceFile, compiler, hash, source, precision, target, cpu;
   int64_t batch = 1, channels = 1, height = 1, width = 1, classes = 1;
   std::vector<LayerInfo> layers;
   std::vector<TensorInfo> tensors;
+  std::vector<FoldInfo> folded; ///< of a program of --inference
   std::optional<DataInfo> data;
   TrainInfo train;
 

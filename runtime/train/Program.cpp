@@ -68,6 +68,13 @@ void Program::observeTrainStep(LaunchObserver &observer, double lr, uint64_t ste
   device.observer = nullptr;
 }
 
+void Program::observeInference(LaunchObserver &observer, const void *sample) {
+  std::vector<char> logits(size_t(description.classes) * elementBytes(elementKind()));
+  device.observer = &observer;
+  infer(sample, 1, logits.data());
+  device.observer = nullptr;
+}
+
 const void *Program::gradient(size_t tensor) const {
   if (!model.gradient_offsets || model.gradient_offsets[tensor] == UINT64_MAX)
     return nullptr;

@@ -40,6 +40,8 @@ public:
   StepResult trainStep(double lr, uint64_t step, uint64_t seed);
   /// Runs the same step once more from a clean arena, an observer at every launch.
   void observeTrainStep(LaunchObserver &observer, double lr, uint64_t step, uint64_t seed);
+  /// Inference on one sample, an observer at every launch.
+  void observeInference(LaunchObserver &observer, const void *sample);
   /// The logits of the last train step, (N,K) in the model's element type.
   const void *trainLogits() const { return arena.bytes() + model.train_step.logits_offset; }
   /// The gradient of a tensor after the last train step, in storage layout; null where it has none.
