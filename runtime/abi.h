@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CNN_ABI_VERSION 1u
+#define CNN_ABI_VERSION 2u
 
 /* One buffer that a kernel touches. */
 typedef struct cnn_buffer_info {
@@ -40,6 +40,8 @@ typedef struct cnn_call {
   void *arena;           /* scratch memory of the size that cnn_model states for the function */
   const void *x;         /* (N,H,W,C): channels last, element type of the model, normalised */
   const int32_t *labels; /* (N); train_step alone */
+  const int32_t *second_labels; /* (N); read by a train_step whose data block says mixup or cutmix */
+  const void *mix;              /* (N), element type of the model: the loss of a sample is mix L(labels) + (1 - mix) L(second_labels) */
   void *const *tensors;  /* one pointer per entry of description["tensors"], in that order; train_step updates them in place */
   uint32_t rng[4];       /* seed low, seed high, step low, step high: the key and counter of dropout */
   double lr;             /* learning rate of this step, the schedule applied */
@@ -64,7 +66,7 @@ typedef struct cnn_model {
   uint32_t element_kind;
   const char *description; /* JSON, see below; not null-terminated */
   uint64_t description_size;
-  cnn_function train_step;  /* batch = description["batch"] */
+  cnn_function train_step;  /* batch = description["batch"]; all zero in a program of --inference */
   cnn_function infer;       /* a batch of the training size */
   cnn_function infer_one;   /* batch = 1 */
   const uint64_t *gradient_offsets; /* one per entry of description["tensors"]: where in train_step's arena its gradient (before
@@ -106,11 +108,15 @@ extern const cnn_model cnn_the_model;
  *       A state has its parameter's storage.
  *       init.kind: he_normal he_uniform xavier_normal xavier_uniform lecun_normal orthogonal normal(std) uniform(a)
  *         zeros ones constant(c); args: the numbers in parentheses.
+ *   "folded": [{"filter": "conv1.weight", "bias": "" or "conv1.bias", "scale": "batchnorm1.weight", "shift": "batchnorm1.bias",
+ *               "mean": "batchnorm1.running_mean", "variance": "batchnorm1.running_var", "eps": 1e-5}, ...],
+ *       of a program of --inference, whose code takes filter * f as filter and shift + (bias - mean) * f as shift, f = scale / sqrt(variance + eps)
  *   "data": {"root": "...", "train": {"reader": "idx", "files": [..]}, "test": {...}, "val": {"split": 0.1} | {"reader":..} | null,
  *            "class_names": [...],
  *            "normalize": "auto" | {"mean": [..], "std": [..]} | null, "augment": [{"name": "hflip", "args": []}, ...]} | null,
  *   "train": {"epochs": 10, "optimizer": {"name": "sgd", "lr": 0.05, "args": {...}}, "schedule": "cosine",
- *             "loss": {"kind": "cross_entropy", "smoothing": 0.0}, "keep": {"metric": "val.accuracy", "best": "max"} | null,
+ *             "loss": {"kind": "cross_entropy", "smoothing": 0.0, "weights": [..one a class, or none], "args": {"delta": 1.0}},
+ *             "keep": {"metric": "val.accuracy", "best": "max"} | null,
  *             "stop": {"metric": "val.loss", "epochs": 5} | null, "seed": 1}
  * }
  */

@@ -50,7 +50,15 @@ void optimise(llvm::Module &module, const Processor &processor);
 /// Assembly (`assembly` true) or an object file as bytes.
 llvm::Expected<std::string> emitCode(llvm::Module &module, const Processor &processor, bool assembly);
 
-/// Links the objects with the runtime library into `output`. Runs ld.lld itself, never a shell.
-llvm::Error linkTrainer(llvm::ArrayRef<std::string> objects, const std::string &output);
+/// Links the objects with the runtime library into `output`; with `inference` what it begins with is a smaller main.
+/// Runs ld.lld itself, never a shell.
+llvm::Error linkTrainer(llvm::ArrayRef<std::string> objects, const std::string &output, bool inference);
+
+/// The numbers that a library's header states.
+struct LibrarySizes {
+  int64_t channels, height, width, classes, batch;
+};
+/// `output`.a, `output`.so and their header: `output` without a leading "lib", with ".h". Every name in them begins with `network`.
+llvm::Error linkLibrary(llvm::ArrayRef<std::string> objects, const std::string &network, const LibrarySizes &sizes, const std::string &output);
 
 } // namespace cnnc

@@ -31,10 +31,11 @@ public:
     std::vector<Constant *> gradients;
     for (int64_t buffer : t.trainStep.gradientBuffers)
       gradients.push_back(b.getInt64(buffer < 0 ? UINT64_MAX : t.trainStep.buffers[buffer].offset));
-    Function *schedule = m.getFunction("schedule");
+    Constant *schedule = m.getFunction("schedule");
+    Constant *trainStep = t.trainStep.launches.empty() ? ConstantAggregateZero::get(function) : program(t.trainStep); // none: inference alone
     auto *value = ConstantStruct::get(
         model, {b.getInt32(CNN_ABI_VERSION), b.getInt32(t.isF64 ? CNN_F64 : CNN_F32), text(t.description), b.getInt64(t.description.size()),
-                program(t.trainStep), program(t.predict), program(t.predictOne), array(i64, gradients), schedule, text(processor.cpu),
+                trainStep, program(t.predict), program(t.predictOne), array(i64, gradients), schedule, text(processor.cpu),
                 text(processor.features)});
     new GlobalVariable(m, model, true, GlobalValue::ExternalLinkage, value, "cnn_the_model");
   }
@@ -91,6 +92,8 @@ private:
     Value *arena = b.CreateLoad(ptr, field(offsetof(cnn_call, arena)), "arena");
     Value *x = b.CreateLoad(ptr, field(offsetof(cnn_call, x)), "x");
     Value *labels = b.CreateLoad(ptr, field(offsetof(cnn_call, labels)), "labels");
+    Value *secondLabels = b.CreateLoad(ptr, field(offsetof(cnn_call, second_labels)), "second_labels");
+    Value *mix = b.CreateLoad(ptr, field(offsetof(cnn_call, mix)), "mix");
     Value *tensors = b.CreateLoad(ptr, field(offsetof(cnn_call, tensors)), "tensors");
     size_t most = 1;
     for (const Launch &l : p.launches)
@@ -120,6 +123,12 @@ private:
         break;
       case Buffer::Space::Labels:
         base = labels;
+        break;
+      case Buffer::Space::SecondLabels:
+        base = secondLabels;
+        break;
+      case Buffer::Space::Mix:
+        base = mix;
         break;
       case Buffer::Space::Rng:
         base = field(offsetof(cnn_call, rng));

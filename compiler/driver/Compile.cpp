@@ -41,6 +41,7 @@ public:
     mlir::registerLLVMDialectTranslation(context);
     context.disableMultithreading(); // until there are kernels to lower side by side
     pipeline.simplify = options.optimise;
+    pipeline.fold = options.inference;
   }
 
   int run() {
@@ -48,8 +49,8 @@ public:
       return fail("--target " + options.target + " is not built into this cnnc: there is cpu");
     if (network.train.precision == Precision::BF16)
       return fail("--precision bf16 is not built into this cnnc: there are f32 and f64");
-    if (options.emit == "ptx" || options.emit == "lib")
-      return fail("--emit=" + options.emit + " is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj");
+    if (options.emit == "ptx")
+      return fail("--emit=ptx is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj, lib");
 
     auto processor = makeProcessor(options.mcpu, level());
     if (!processor)
@@ -73,7 +74,7 @@ public:
     ModelTables tables;
     tables.isF64 = network.train.precision == Precision::F64;
     tables.description = describe(network, options, *module, processor->cpu);
-    if (options.emit == "exe" && options.cache) {
+    if ((options.emit == "exe" || options.emit == "lib") && options.cache) {
       store.emplace(*processor, level());
       cache.stored = [&](llvm::StringRef key) -> std::optional<int64_t> {
         const ObjectStore::Stored *s = store->find(key);
@@ -83,6 +84,8 @@ public:
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &tables.trainStep}, {"predict", &tables.predict}, {"predict_one", &tables.predictOne}};
     for (auto [name, program] : functions) {
+      if (options.inference && program == &tables.trainStep)
+        continue;
       auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, cache, processor->info);
       if (failed(lowered))
         return internal(std::string("@") + name + " has no kernels");
@@ -91,7 +94,7 @@ public:
     module->lookupSymbol("schedule")->moveBefore(kernels->getBody(), kernels->getBody()->end());
     if (options.emit == "loops")
       return print(*kernels);
-    return options.emit == "exe" ? makeTrainer(tables, *processor) : makeText(tables, *processor);
+    return options.emit == "exe" || options.emit == "lib" ? makeProgram(tables, *processor) : makeText(tables, *processor);
   }
 
 private:
@@ -128,7 +131,7 @@ private:
   }
 
   /// Each kernel becomes an object of its own, on all cores, or is one already.
-  int makeTrainer(ModelTables &tables, const Processor &processor) {
+  int makeProgram(ModelTables &tables, const Processor &processor) {
     context.enableMultithreading();
     mlir::OwningOpRef<mlir::ModuleOp> model = mlir::ModuleOp::create(kernels->getLoc());
     kernels->lookupSymbol("schedule")->moveBefore(model->getBody(), model->getBody()->end());
@@ -178,7 +181,10 @@ private:
     std::vector<std::string> all = {std::move(*code)};
     for (auto &[symbol, object] : objects)
       all.push_back(std::move(object));
-    if (auto error = linkTrainer(all, options.outputPath))
+    const LibrarySizes sizes{network.input.channels, network.input.height, network.input.width, network.classes, network.train.batch};
+    llvm::Error error = options.emit == "lib" ? linkLibrary(all, network.name, sizes, options.outputPath)
+                                              : linkTrainer(all, options.outputPath, options.inference);
+    if (error)
       return fail(toString(std::move(error)));
     return done;
   }

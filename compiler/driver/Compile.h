@@ -19,6 +19,7 @@ struct CompileOptions {
   bool cache = true;      ///< use and keep kernels of other compilations
   bool winograd = true;   ///< 3x3 convolutions in Winograd's form where it pays
   bool verbose = false;
+  bool inference = false; ///< a program without training
 };
 
 /// 0 done; 1 the network cannot be compiled (reported); 3 the environment failed (reported). In the module cnnc-compile: the only part of cnnc

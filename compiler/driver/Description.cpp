@@ -155,6 +155,22 @@ json tensorsOf(const Network &network, mlir::func::FuncOp step) {
   return tensors;
 }
 
+/// What the inference pass has left to the runtime.
+json foldedOf(mlir::ModuleOp module) {
+  json list = json::array();
+  if (auto folded = module->getAttrOfType<mlir::ArrayAttr>("cnn.folded"))
+    for (auto record : folded.getAsRange<mlir::DictionaryAttr>()) {
+      json entry;
+      for (mlir::NamedAttribute a : record)
+        if (auto text = llvm::dyn_cast<mlir::StringAttr>(a.getValue()))
+          entry[a.getName().str()] = text.getValue().str();
+        else
+          entry[a.getName().str()] = llvm::cast<mlir::FloatAttr>(a.getValue()).getValueAsDouble();
+      list.push_back(entry);
+    }
+  return list;
+}
+
 } // namespace
 
 std::string describe(const Network &network, const CompileOptions &options, mlir::ModuleOp module, const std::string &cpu) {
@@ -180,6 +196,11 @@ std::string describe(const Network &network, const CompileOptions &options, mlir
     tensor.erase("storage"); // of one machine, not of the network
   auto digest = llvm::SHA256::hash(llvm::arrayRefFromStringRef(definition.dump()));
   d["hash"] = llvm::toHex(digest, true).substr(0, 32);
+  if (options.inference) {
+    d["folded"] = foldedOf(module);
+    json &tensors = d["tensors"];
+    tensors.erase(std::remove_if(tensors.begin(), tensors.end(), [](const json &t) { return t["kind"] == "state"; }), tensors.end());
+  }
   return d.dump();
 }
 

@@ -31,6 +31,7 @@ constexpr const char *examples = R"(examples:
   cnnc check --fix lenet.cnn         carry out what its messages offer
   cnnc fmt lenet.cnn                 set its spaces anew
   cnnc lsp                           the language server, for editors
+  cnnc lenet.cnn --emit=lib -o liblenet      a library with a C interface: liblenet.a, liblenet.so, lenet.h
   cnnc lenet.cnn -P width=64 --batch 256 -o lenet64
   cnnc --explain E0203               what a message means)";
 
@@ -42,7 +43,7 @@ struct CommandLine {
   std::string fix; ///< of check: "", "write" or "diff"
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, version = false, verbose = false, noWinograd = false, noCache = false;
+  bool json = false, version = false, verbose = false, noWinograd = false, noCache = false, inference = false;
   int level = 3;
   std::string mode; ///< "", "check" or "show"
 };
@@ -200,6 +201,7 @@ int run(const CommandLine &c, const std::string &command) {
   options.winograd = !c.noWinograd;
   options.cache = !c.noCache;
   options.optimise = c.level > 0;
+  options.inference = c.inference;
   auto compile = loadAs<CompileEntry>("cnnc-compile", "cnncCompile", why);
   if (!compile) {
     diagnostics.report(Diag::Environment, {}, {"the compiler's module cannot be loaded: " + why});
@@ -216,6 +218,7 @@ int realMain(int argc, char **argv) {
   app.add_option("-o", c.output, "the file to write; - writes to standard output");
   app.add_option("--emit", c.emit, "stop at a stage: ast cnn train linalg loops llvm asm obj ptx lib")
       ->check(CLI::IsMember({"exe", "ast", "cnn", "train", "linalg", "loops", "llvm", "asm", "obj", "ptx", "lib"}));
+  app.add_flag("--inference", c.inference, "a small program that predicts and evaluates, without training; batchnorm is folded into the layers before it");
   app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
   app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
@@ -264,8 +267,13 @@ int realMain(int argc, char **argv) {
     std::cerr << "cnnc compiles convolutional networks into self-contained trainers. `cnnc --help` lists the options.\n" << examples << "\n";
     return 2;
   }
-  if (c.mode.empty() && c.emit == "exe" && c.output.empty()) {
-    std::cerr << "cnnc: say where the program goes: cnnc " << c.input << " -o NAME\n";
+  if (c.mode.empty() && (c.emit == "exe" || c.emit == "lib") && (c.output.empty() || (c.emit == "lib" && c.output == "-"))) {
+    std::cerr << (c.emit == "lib" ? "cnnc: say where the library goes, without .a or .so: cnnc " : "cnnc: say where the program goes: cnnc ") << c.input
+              << (c.emit == "lib" ? " --emit=lib -o libNAME\n" : " -o NAME\n");
+    return 2;
+  }
+  if (c.inference && c.emit != "exe") {
+    std::cerr << "cnnc: --inference makes a program; it does not go with --emit\n";
     return 2;
   }
   std::string command;

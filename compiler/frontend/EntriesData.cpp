@@ -234,10 +234,7 @@ void Entries::augment(const ast::Entry &entry, Data &data) {
       if (s.kind == ast::Step::Kind::Unreadable)
         continue;
       auto &d = diagnostics.report(Diag::UnknownChoice, s.span, {"augmentation", s.kind == ast::Step::Kind::Layer ? s.name.text : "statement"});
-      if (s.name.text == "mixup" || s.name.text == "cutmix")
-        d.help("mixing two images mixes their labels too, and a step of training takes one whole label a sample");
-      else
-        d.suggest(s.name.span, s.name.text, known);
+      d.suggest(s.name.span, s.name.text, known);
       continue;
     }
     Augmentation augmentation{s.name.text, {}};

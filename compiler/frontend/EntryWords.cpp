@@ -103,7 +103,8 @@ const LossArgument &lossArgument(const std::string &loss) { return losses().at(l
 const std::vector<AugmentationSpec> &augmentations() {
   static const std::vector<AugmentationSpec> specs = {{"hflip", 0, 1},  {"vflip", 0, 1},      {"shift", 1, 2},    {"rotate", 1, 1}, {"crop", 1, 2},
                                                       {"scale", 1, 2},  {"brightness", 1, 1}, {"contrast", 1, 1}, {"noise", 1, 1},  {"cutout", 1, 2},
-                                                      {"erase", 0, 1},  {"saturation", 1, 1}, {"hue", 1, 1},      {"shear", 1, 1},  {"randaugment", 0, 2}};
+                                                      {"erase", 0, 1},  {"saturation", 1, 1}, {"hue", 1, 1},      {"shear", 1, 1},  {"randaugment", 0, 2},
+                                                      {"mixup", 0, 2},  {"cutmix", 0, 2}};
   return specs;
 }
 

@@ -147,6 +147,9 @@ void Generator::setAttributes(ModuleOp module) {
     arguments.set(name, builder.getF64FloatAttr(value));
   if (!arguments.empty())
     module->setAttr("cnn.loss_args", arguments.getDictionary(builder.getContext()));
+  const auto mixes = [](const Augmentation &a) { return a.name == "mixup" || a.name == "cutmix"; };
+  if (network.data && llvm::any_of(network.data->augment, mixes))
+    module->setAttr("cnn.mixed", builder.getUnitAttr());
   if (train.clip == Train::Clip::Norm)
     module->setAttr("cnn.clip_norm", builder.getF64FloatAttr(train.clipLimit));
   if (train.clip == Train::Clip::Value)

@@ -21,6 +21,7 @@ struct Buffer {
     Arena,  ///< planned memory
     Input,  ///< cnn_call::x
     Labels, ///< cnn_call::labels
+    SecondLabels, Mix, ///< cnn_call::second_labels, mix
     Rng,    ///< cnn_call::rng
     Tensor, ///< cnn_call::tensors[index]
     Lr, Step ///< scalars of cnn_call, converted to the element type and put into the arena by the program's prologue

@@ -38,6 +38,8 @@ void Lowering::bindArguments() {
       program.batch = cast<ShapedType>(a.getType()).getDimSize(0);
     } else if (r == "labels") {
       where[a].buffer = addBuffer(Buffer::Space::Labels, bytes);
+    } else if (r == "second_labels" || r == "mix") {
+      where[a].buffer = addBuffer(r == "mix" ? Buffer::Space::Mix : Buffer::Space::SecondLabels, bytes);
     } else if (r == "rng") {
       where[a].buffer = addBuffer(Buffer::Space::Rng, bytes);
     } else if (r == "lr" || r == "step") {

@@ -66,7 +66,7 @@ LogicalResult runTraining(ModuleOp module, const PipelineOptions &options) {
   pm.enableVerifier(options.verifyEach);
   pm.addPass(createAutodiff());
   pm.addPass(createOptimizer());
-  pm.addPass(createInference());
+  pm.addPass(createInference({options.fold}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   return pm.run(module);

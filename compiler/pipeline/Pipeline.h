@@ -9,6 +9,7 @@ namespace cnnc {
 struct PipelineOptions {
   bool verifyEach = false; ///< check the IR after every pass
   bool simplify = true;    ///< canonicalisation and common subexpressions; without it a kernel is compiled sooner and runs longer
+  bool fold = false;       ///< batch normalisation into the layers before it, in @predict*
 };
 
 /// @forward, @predict* (cnn) -> @train_step, @predict* (cnn), differentiated, with the optimiser's step.

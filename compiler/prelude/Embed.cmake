@@ -1,3 +1,4 @@
-# prelude.cnn -> a C++ file with its text.
+# A text file -> a C++ file that defines NAME with it.
 file(READ ${IN} text)
-file(WRITE ${OUT} "// Made from prelude.cnn.\nextern const char preludeText[];\nconst char preludeText[] = R\"prelude(${text})prelude\";\n")
+get_filename_component(from ${IN} NAME)
+file(WRITE ${OUT} "// Made from ${from}.\nextern const char ${NAME}[];\nconst char ${NAME}[] = R\"text(${text})text\";\n")

@@ -1,6 +1,7 @@
 // cnn-autodiff: the training step out of the network.
 // In: @forward(x, tensors...) -> logits.
-// Out: @train_step(x, labels, rng, lr, step, tensors...) -> loss, logits, gradients..., updated statistics...
+// Out: @train_step(x, labels, rng, lr, step, tensors...) -> loss, logits, gradients..., updated statistics...; with cnn.mixed
+// second_labels (N) i32 and mix (N,1) stand behind step.
 #include "compiler/transforms/Passes.h"
 
 #include "compiler/dialect/Roles.h"
@@ -18,7 +19,7 @@ namespace cnnc {
 
 namespace {
 /// Arguments of @train_step between x and the tensors.
-enum Argument : unsigned { InputArgument, LabelsArgument, RngArgument, RateArgument, StepArgument, FirstTensor };
+enum Argument : unsigned { InputArgument, LabelsArgument, RngArgument, RateArgument, StepArgument, FirstTensor, SecondLabelsArgument = FirstTensor, MixArgument };
 
 struct Autodiff : impl::AutodiffBase<Autodiff> {
   void runOnOperation() override;
@@ -76,6 +77,10 @@ void Autodiff::insertArguments(func::FuncOp step) {
   insert(RngArgument, RankedTensorType::get({4}, i32), "rng");
   insert(RateArgument, scalar, "lr");
   insert(StepArgument, scalar, "step");
+  if (!getOperation()->hasAttr("cnn.mixed"))
+    return;
+  insert(SecondLabelsArgument, RankedTensorType::get({logits.getDimSize(0)}, i32), "second_labels");
+  insert(MixArgument, RankedTensorType::get({logits.getDimSize(0), 1}, logits.getElementType()), "mix");
 }
 
 // running = (1-momentum)*running + momentum*batch, the batch's variance with the factor M/(M-1), M = N*H*W, as PyTorch
@@ -125,7 +130,10 @@ Value Autodiff::appendLoss(func::FuncOp step) {
       softmax.erase();
   }
   OpBuilder builder(end);
-  return buildLoss(getOperation(), builder, withPhase(loc, forwardPhase), logits, step.getArgument(LabelsArgument));
+  LossTargets targets{step.getArgument(LabelsArgument), {}, {}};
+  if (getOperation()->hasAttr("cnn.mixed"))
+    targets.secondLabels = step.getArgument(SecondLabelsArgument), targets.mix = step.getArgument(MixArgument);
+  return buildLoss(getOperation(), builder, withPhase(loc, forwardPhase), logits, targets);
 }
 
 /// Adds what flows back to `value` from one of its users.
@@ -191,10 +199,10 @@ void Autodiff::appendResults(func::FuncOp step, Value loss) {
   SmallVector<unsigned> statistics;
   for (unsigned i = FirstTensor; i < step.getNumArguments(); ++i) {
     Value tensor = step.getArgument(i), gradient = gradients.lookup(tensor);
-    if (argumentRole(step, i) != "parameter") {
+    if (argumentRole(step, i) == "statistic")
       statistics.push_back(i);
+    if (argumentRole(step, i) != "parameter")
       continue;
-    }
     if (!gradient) // the loss does not depend on it
       gradient = arith::ConstantOp::create(builder, withPhase(end.getLoc(), backwardPhase),
                                            cast<TypedAttr>(builder.getZeroAttr(tensor.getType())));

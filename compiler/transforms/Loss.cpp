@@ -1,5 +1,5 @@
-// The losses, each the mean of a formula of x = logits[n,k] and t = [k == label of n], as PyTorch has them.
-// In: logits (N,K), labels (N) i32, cnn.loss and its arguments.  Out: a scalar; adjoints come from the parts.
+// The losses, each the mean of a formula of x = logits[n,k] and t = [k == label of n], as PyTorch has them; of two labels the mixture of both losses.
+// In: logits (N,K), targets, cnn.loss and its arguments.  Out: a scalar; adjoints come from the parts.
 #include "compiler/transforms/Loss.h"
 
 #include "compiler/dialect/Scalars.h"
@@ -14,7 +14,8 @@ namespace {
 struct LossBuilder {
   OpBuilder &builder;
   Location loc;
-  Value logits, labels;
+  Value logits;
+  LossTargets targets;
   RankedTensorType type = cast<RankedTensorType>(logits.getType());
   FloatType element = cast<FloatType>(type.getElementType());
   double N = double(type.getDimSize(0)), K = double(type.getDimSize(1));
@@ -28,25 +29,46 @@ struct LossBuilder {
     return op.getResult(0);
   }
   RankedTensorType scalar() { return RankedTensorType::get({}, element); }
-  Value total(ValueRange inputs, Body body) {
-    return SumToOp::create(builder, loc, scalar(), map(type, inputs, body));
-  }
-  Value target() { return OneHotOp::create(builder, loc, type, labels); }
   Value logSoftmax() { return LogSoftmaxOp::create(builder, loc, type, logits); }
 
+  /// factor * sum over n,k of f(inputs(t)...); where samples are mixed, of mix f(inputs(t)...) + (1 - mix) f(inputs(t')...)
+  Value total(double factor, llvm::function_ref<SmallVector<Value>(Value t)> inputs, Body f) {
+    auto oneHot = [&](Value labels) -> Value { return OneHotOp::create(builder, loc, type, labels); };
+    SmallVector<Value> all = inputs(oneHot(targets.labels));
+    size_t count = all.size();
+    if (targets.mix) {
+      llvm::append_range(all, inputs(oneHot(targets.secondLabels)));
+      all.push_back(targets.mix);
+    }
+    Value terms = map(type, all, [&](Scalars &s, ValueRange a) {
+      Value term = f(s, a.take_front(count));
+      if (targets.mix)
+        term = s.add(s.mul(a.back(), term), s.mul(s.sub(s.number(1), a.back()), f(s, a.slice(count, count))));
+      return factor == 1 ? term : s.mul(term, s.number(factor));
+    });
+    return SumToOp::create(builder, loc, scalar(), terms);
+  }
   /// sum over n,k of f(x, t) / (N K)
   Value elementwise(llvm::function_ref<Value(Scalars &, Value x, Value t)> f) {
-    return total({logits, target()}, [&](Scalars &s, ValueRange a) { return s.mul(f(s, a[0], a[1]), s.number(1 / (N * K))); });
+    return total(1 / (N * K), [&](Value t) { return SmallVector<Value>{logits, t}; }, [&](Scalars &s, ValueRange a) { return f(s, a[0], a[1]); });
   }
 
-  // sum over n,k of -w[k] T log softmax(x)[k] / sum over n of w[label], T = (1-s) t + s/K
+  Value crossEntropy(double smoothing) {
+    if (!targets.mix)
+      return CrossEntropyOp::create(builder, loc, scalar(), logits, targets.labels, builder.getF64FloatAttr(smoothing)).getLoss();
+    Value logp = logSoftmax();
+    return total(1 / N, [&](Value t) { return SmallVector<Value>{logp, t}; },
+                 [&](Scalars &s, ValueRange a) { return s.neg(s.mul(smoothed(s, a[1], smoothing), a[0])); });
+  }
+  // T = (1-s) t + s/K
+  Value smoothed(Scalars &s, Value t, double smoothing) { return s.add(s.mul(s.number(1 - smoothing), t), s.number(smoothing / K)); }
+  // sum over n,k of -w[k] T log softmax(x)[k] / sum over n of w[label]
   Value weightedCrossEntropy(double smoothing, DenseF64ArrayAttr weights) {
-    Value t = target(), w = ClassWeightsOp::create(builder, loc, RankedTensorType::get({type.getDimSize(1)}, element), weights);
-    Value sum = total({logSoftmax(), t, w}, [&](Scalars &s, ValueRange a) {
-      Value T = s.add(s.mul(s.number(1 - smoothing), a[1]), s.number(smoothing / K));
-      return s.neg(s.mul(s.mul(a[2], T), a[0]));
+    Value w = ClassWeightsOp::create(builder, loc, RankedTensorType::get({type.getDimSize(1)}, element), weights), logp = logSoftmax();
+    Value sum = total(1, [&](Value t) { return SmallVector<Value>{logp, t, w}; }, [&](Scalars &s, ValueRange a) {
+      return s.neg(s.mul(s.mul(a[2], smoothed(s, a[1], smoothing)), a[0]));
     });
-    Value weight = total({t, w}, [](Scalars &s, ValueRange a) { return s.mul(a[0], a[1]); });
+    Value weight = total(1, [&](Value t) { return SmallVector<Value>{t, w}; }, [](Scalars &s, ValueRange a) { return s.mul(a[0], a[1]); });
     return map(scalar(), {sum, weight}, [](Scalars &s, ValueRange a) { return s.div(a[0], a[1]); });
   }
   Value mse() {
@@ -76,22 +98,24 @@ struct LossBuilder {
   }
   // Lin, Goyal, Girshick, He, Dollar 2017, equation 4, of softmax: -(1-p)^gamma log p, p = softmax(x)[label]
   Value focal(double gamma) {
-    return total({logSoftmax(), target()}, [&](Scalars &s, ValueRange a) {
+    Value logp = logSoftmax();
+    return total(-1 / N, [&](Value t) { return SmallVector<Value>{logp, t}; }, [&](Scalars &s, ValueRange a) {
       Value rest = s.neg(s.call<math::ExpM1Op>(a[0])); // 1 - p
       bool whole = gamma == double(int64_t(gamma));
       Value factor = whole ? s.power(rest, int64_t(gamma)) : s.call<math::PowFOp>(rest, s.number(gamma));
-      return s.mul(s.mul(s.mul(a[1], factor), a[0]), s.number(-1 / N));
+      return s.mul(s.mul(a[1], factor), a[0]);
     });
   }
   // Crammer, Singer 2001: sum over k != label of max(0, margin - x[label] + x[k]) / K, PyTorch's MultiMarginLoss
   Value hinge(double margin) {
-    Value t = target();
     auto row = RankedTensorType::get({type.getDimSize(0), 1}, element);
-    Value picked = map(type, {logits, t}, [](Scalars &s, ValueRange a) { return s.mul(a[0], a[1]); });
-    Value own = SumToOp::create(builder, loc, row, picked);
-    return total({logits, t, own}, [&](Scalars &s, ValueRange a) {
+    auto inputs = [&](Value t) {
+      Value picked = map(type, {logits, t}, [](Scalars &s, ValueRange a) { return s.mul(a[0], a[1]); });
+      return SmallVector<Value>{logits, t, SumToOp::create(builder, loc, row, picked)};
+    };
+    return total(1 / (N * K), inputs, [&](Scalars &s, ValueRange a) {
       Value excess = s.call<arith::MaximumFOp>(s.add(s.number(margin), s.sub(a[0], a[2])), s.number(0));
-      return s.mul(s.mul(s.sub(s.number(1), a[1]), excess), s.number(1 / (N * K)));
+      return s.mul(s.sub(s.number(1), a[1]), excess);
     });
   }
 };
@@ -104,16 +128,15 @@ double argumentOf(ModuleOp module, StringRef name, double otherwise) {
 
 } // namespace
 
-Value buildLoss(ModuleOp module, OpBuilder &builder, Location loc, Value logits, Value labels) {
+Value buildLoss(ModuleOp module, OpBuilder &builder, Location loc, Value logits, const LossTargets &targets) {
   auto kind = module->getAttrOfType<StringAttr>("cnn.loss");
   auto smoothing = module->getAttrOfType<FloatAttr>("cnn.smoothing");
   auto weights = module->getAttrOfType<DenseF64ArrayAttr>("cnn.class_weights");
   double spread = smoothing ? smoothing.getValueAsDouble() : 0;
-  LossBuilder loss{builder, loc, logits, labels};
+  LossBuilder loss{builder, loc, logits, targets};
   StringRef name = kind ? kind.getValue() : "cross_entropy";
   if (name == "cross_entropy")
-    return weights ? loss.weightedCrossEntropy(spread, weights)
-                   : CrossEntropyOp::create(builder, loc, loss.scalar(), logits, labels, builder.getF64FloatAttr(spread)).getLoss();
+    return weights ? loss.weightedCrossEntropy(spread, weights) : loss.crossEntropy(spread);
   if (name == "mse")
     return loss.mse();
   if (name == "mae")

@@ -21,6 +21,10 @@ def Optimizer : Cnn_Pass<"cnn-optimizer"> {
 }
 def Inference : Cnn_Pass<"cnn-inference"> {
   let summary = "@predict and @predict_one in evaluation mode: running statistics, no dropout, logits";
+  let description = [{ With fold, a normalisation behind a convolution or dense layer is left to whoever fills the tensors: the arguments of the
+    filter and of the normalisation's bias are then those of the folded layer. The module's cnn.folded lists {filter, bias, scale, shift, mean,
+    variance, eps}, names and a number: filter * f and shift + (bias - mean) * f with f = scale / sqrt(variance + eps) are what must be given. }];
+  let options = [Option<"foldNormalization", "fold", "bool", /*default=*/"false", "fold batch normalisation into the layer before it">];
 }
 def Layout : Cnn_Pass<"cnn-layout"> {
   let summary = "Chooses how each tensor lies in memory: maps #cnn.nhwc, filters #cnn.filter<block>";

@@ -29,6 +29,8 @@ static double rounded(double v, double unit) { return std::round(v / unit) * uni
 int runBench(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   const bool train = o.what == "train";
+  if (train && !model.train_step.run)
+    fail(Exit::usage, "this program was compiled with --inference: bench --what infer");
   const int64_t N = o.batch ? o.batch : d.batch;
   if (train && N != model.train_step.batch)
     fail(Exit::usage, "the batch of training is compiled in: {}; --batch says {} (compile with cnnc --batch {})", model.train_step.batch, N, N);

@@ -2,17 +2,13 @@
 // In: argc, argv.  Out: Options for one command.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
+#include "runtime/cli/Explain.h"
 #include "runtime/device/ThreadPool.h"
 #include "runtime/params/Description.h"
-#include "runtime/train/Interrupt.h"
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <cerrno>
-#include <cstring>
-#include <new>
 #include <numeric>
-#include <system_error>
 
 namespace rt {
 
@@ -126,7 +122,7 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   find->add_option("--steps", o.steps, "steps (default: 100)")->check(CLI::Range(10, 100000));
   find->add_option("-o,--out", o.out, "SVG file (default: lr-find.svg)");
   data(find), threads(find), json(find), seedOption(find);
-  train->add_option("--log-dir", o.logDirectory, "write TensorBoard event files there (history.csv stands beside the checkpoints)");
+  train->add_option("--log-dir", o.logDirectory, "write TensorBoard event files there (history.jsonl stands beside the checkpoints)");
   CLI::App *eval = app.add_subcommand("eval", "Measure a checkpoint on every sample of a part of the data.");
   eval->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
   eval->add_option("--split", o.part, "test (default), val or train")->check(CLI::IsMember({"test", "val", "train"}));
@@ -135,6 +131,8 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   predict->add_option("CHECKPOINT", o.checkpoint, "a safetensors file")->required();
   predict->add_option("IMAGE", o.images, "PNG or JPEG files, folders of them, or - for a list of them on stdin")->required();
   predict->add_option("--format", o.format, "text (default), csv or json")->check(CLI::IsMember({"text", "csv", "json"}));
+  predict->add_option("--explain-image", o.explain, "PNG to write: which part of the one picture speaks for its likeliest class (Score-CAM)");
+  o.explainWith = writeExplanation;
   predict->add_option("--top", o.top, "classes to show (default: 3)")->check(CLI::Range(1, 100000));
   data(predict), threads(predict), json(predict);
   CLI::App *info = app.add_subcommand("info", "Layers, parameters, memory, and how the program was compiled.");
@@ -170,15 +168,6 @@ static int reportStray(const CLI::App &app, const std::string &word) {
   const std::string bare = word.substr(0, word.find('='));
   fmt::print(stderr, "error: {} '{}'{}\n", command ? command->get_name() + " takes no" : "there is no command", printable(word), nearest(bare, known));
   return int(Exit::usage);
-}
-
-ReadOptions readOptions(const Options &o) {
-  ReadOptions read;
-  read.threads = o.threads;
-  if (o.cacheGiven)
-    read.cacheBytes = o.cacheMib << 20;
-  read.maxBad = o.maxBad;
-  return read;
 }
 
 static int parseAndRun(const cnn_model &model, int argc, char **argv) {
@@ -223,28 +212,8 @@ static int parseAndRun(const cnn_model &model, int argc, char **argv) {
   return int(Exit::usage);
 }
 
-static int report(Exit status, const std::string &message) {
-  // Not fmt::print: that throws where stderr itself is full.
-  const std::string line = "error: " + message + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
-  return int(status);
-}
-
 int runTrainer(const cnn_model &model, int argc, char **argv) {
-  try {
-    const int status = parseAndRun(model, argc, argv);
-    if (std::fflush(stdout) != 0 && status == 0 && !pendingSignal())
-      return report(Exit::io, fmt::format("cannot write the output: {}", std::strerror(errno)));
-    return status;
-  } catch (const Failure &failure) {
-    return report(failure.status, failure.what());
-  } catch (const std::bad_alloc &) {
-    return report(Exit::runFailed, "not enough memory");
-  } catch (const std::system_error &e) {
-    return report(Exit::io, e.what());
-  } catch (const std::exception &e) {
-    return report(Exit::runFailed, e.what());
-  }
+  return guarded([&] { return parseAndRun(model, argc, argv); });
 }
 
 } // namespace rt

@@ -3,13 +3,17 @@
 #pragma once
 #include "runtime/abi.h"
 #include "runtime/data/Dataset.h"
-#include "runtime/params/Description.h"
+#include "runtime/params/Checkpoint.h"
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace rt {
+
+class Program;
+struct Image;
 
 struct Options {
   std::string command;
@@ -39,7 +43,9 @@ struct Options {
   // export
   bool noFold = false, normalize = false;
   // predict
-  std::string format = "text";
+  std::string format = "text", explain;
+  /// Set where --explain-image is offered, so that a program without it does not link it.
+  void (*explainWith)(const std::string &path, Program &program, const Image &picture, const void *x, int64_t classIndex) = nullptr;
   // train
   std::string logDirectory;
   // check-gradients
@@ -57,6 +63,8 @@ int runProbe(const cnn_model &model, const Options &options);
 int runData(const cnn_model &model, const Options &options);
 int runLrFind(const cnn_model &model, const Options &options);
 
+/// The checkpoint that a command is to look at; says where it is of another definition.
+TrainingPosition readWeights(const std::string &path, const Description &description, TensorStore &store);
 /// How the options ask for data to be read.
 ReadOptions readOptions(const Options &options);
 int runProfile(const cnn_model &model, const Options &options);
@@ -72,6 +80,9 @@ namespace rt {
 
 /// The options of profile, check-gradients, report and export.
 void addResultCommands(CLI::App &app, Options &options, const Description &description);
+
+/// Runs a command; a failure becomes a message and its exit status.
+int guarded(const std::function<int()> &command);
 
 /// Parses the command line and runs the command; the whole of the trainer's main.
 int runTrainer(const cnn_model &model, int argc, char **argv);

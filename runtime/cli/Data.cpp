@@ -18,23 +18,35 @@ static void place(Image &grid, const Description &d, const uint8_t *image, int64
             image[((h / zoom) * d.width + w / zoom) * d.channels + std::min(c, d.channels - 1)];
 }
 
-/// Each sample beside its original when there is something to compare.
-static Image gridOf(const Description &d, const Dataset &set, const std::vector<int64_t> &samples, const Augment *augment) {
+/// The bytes of a sample of the first epoch, changed as in training but not mixed.
+static std::vector<uint8_t> augmented(const Description &d, const Dataset &set, int64_t sample, const Augment &augment) {
+  std::vector<uint8_t> image(size_t(d.imageElements())), scratch(image.size());
+  std::memcpy(image.data(), set.image(sample), image.size());
+  augment.apply(image.data(), scratch.data(), 0, uint64_t(sample));
+  return image;
+}
+
+/// Each sample, where there is something to compare beside its original.  `batch`: the first samples of the epoch, which are mixed among each other.
+static Image gridOf(const Description &d, const Dataset &set, const std::vector<int64_t> &batch, int64_t n, const Augment *augment) {
   constexpr int64_t readableSide = 96, gap = 4;
-  const int64_t n = int64_t(samples.size()), images = augment ? 2 : 1, zoom = std::max<int64_t>(1, readableSide / std::max(d.height, d.width));
+  const int64_t images = augment ? 2 : 1, zoom = std::max<int64_t>(1, readableSide / std::max(d.height, d.width));
   const int64_t across = std::max<int64_t>(1, int64_t(std::ceil(std::sqrt(double(n * images)) / double(images)))), down = (n + across - 1) / across;
   const int64_t cellH = d.height * zoom + gap, cellW = images * (d.width * zoom + 1) + gap;
   Image grid{down * cellH + gap, across * cellW + gap, d.channels == 1 ? 1 : 3, {}};
   grid.pixels.assign(size_t(grid.height * grid.width * grid.channels), 255);
-  std::vector<uint8_t> copy(size_t(d.imageElements()) * 2);
+  std::vector<uint8_t> changed(size_t(d.imageElements()));
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t top = gap + i / across * cellH, left = gap + i % across * cellW;
-    std::memcpy(copy.data(), set.image(samples[size_t(i)]), size_t(d.imageElements()));
-    place(grid, d, copy.data(), top, left, zoom);
-    if (augment) {
-      augment->apply(copy.data(), copy.data() + d.imageElements(), 0, uint64_t(samples[size_t(i)]));
-      place(grid, d, copy.data(), top, left + d.width * zoom + 1, zoom);
+    const int64_t sample = batch[size_t(i)], top = gap + i / across * cellH, left = gap + i % across * cellW;
+    place(grid, d, set.image(sample), top, left, zoom);
+    if (!augment)
+      continue;
+    changed = augmented(d, set, sample, *augment);
+    if (const Mixing &mixing = augment->mixing(); !mixing.none()) {
+      const Blend blend = mixing.blend(0, uint64_t(sample), int64_t(batch.size()));
+      const std::vector<uint8_t> own = changed, partner = augmented(d, set, batch[size_t(blend.partner)], *augment);
+      mixing.apply(blend, own.data(), partner.data(), changed.data());
     }
+    place(grid, d, changed.data(), top, left + d.width * zoom + 1, zoom);
   }
   return grid;
 }
@@ -53,13 +65,14 @@ int runData(const cnn_model &model, const Options &o) {
   if (o.out.empty())
     return 0;
   const Augment augment(d, seed);
-  const bool train = o.part == "train";
-  std::vector<int64_t> order = epochOrder(set->size(), seed, 0);
-  order.resize(std::min(order.size(), size_t(o.show)));
-  writePng(o.out, gridOf(d, *set, order, train && !augment.none() ? &augment : nullptr));
-  fmt::print("{}: the first {} of epoch 1{}:", printable(o.out), order.size(), train && !augment.none() ? ", each left as it is, right as augmented" : "");
-  for (int64_t i : order)
-    fmt::print(" {}", printable(d.className(set->label(i))));
+  const bool changes = o.part == "train" && (!augment.none() || !augment.mixing().none());
+  std::vector<int64_t> batch = epochOrder(set->size(), seed, 0);
+  const int64_t shown = std::min(set->size(), o.show);
+  batch.resize(size_t(std::min(set->size(), std::max(d.batch, shown))));
+  writePng(o.out, gridOf(d, *set, batch, shown, changes ? &augment : nullptr));
+  fmt::print("{}: the first {} of epoch 1{}:", printable(o.out), shown, changes ? ", each left as it is, right as augmented" : "");
+  for (int64_t i = 0; i < shown; ++i)
+    fmt::print(" {}", printable(d.className(set->label(batch[size_t(i)]))));
   fmt::print("\n");
   return 0;
 }

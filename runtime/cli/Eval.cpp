@@ -58,13 +58,13 @@ static void printText(const Description &d, const Options &o, const Tally &t) {
 int runEval(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   Program program(model, d, o.threads);
-  const TrainingPosition position = readCheckpoint(o.checkpoint, d, program.tensors, Need::weights);
+  const TrainingPosition position = readWeights(o.checkpoint, d, program.tensors);
   // The split is the training run's own, so that eval --split val sees what was held out.
   DataParts parts(d, o.data, o.seed.value_or(position.step ? position.seed : d.train.seed), readOptions(o));
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return parts.get("train"); });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const Tally tally = evaluate(program, loader, *parts.get(o.part));
   o.json ? printJson(d, o, tally) : printText(d, o, tally);
   return 0;

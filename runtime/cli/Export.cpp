@@ -11,7 +11,7 @@ namespace rt {
 int runExport(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   TensorStore store(d.tensors, model.element_kind);
-  const TrainingPosition position = readCheckpoint(o.checkpoint, d, store, Need::weights);
+  const TrainingPosition position = readWeights(o.checkpoint, d, store);
   OnnxOptions options{!o.noFold, o.normalize, position.mean, position.std};
   if (options.mean.empty() && d.data && d.data->normalize == DataInfo::Normalize::given)
     options.mean = d.data->mean, options.std = d.data->std;

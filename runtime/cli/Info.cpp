@@ -39,7 +39,7 @@ static void printJson(const cnn_model &model, const Description &d) {
       {"memory", {{"tensors", tensorBytes(model, d)}, {"train_arena", model.train_step.arena_bytes}, {"infer_arena", model.infer.arena_bytes},
                   {"infer_one_arena", model.infer_one.arena_bytes}}},
       {"train", {{"epochs", d.train.epochs}, {"optimizer", d.train.optimizer}, {"lr", d.train.lr}, {"schedule", d.train.schedule},
-                 {"loss", d.train.loss}, {"smoothing", d.train.smoothing}, {"seed", d.train.seed}}}};
+                 {"loss", d.train.loss.kind}, {"smoothing", d.train.loss.smoothing}, {"class_weights", d.train.loss.weights}, {"loss_args", d.train.loss.args}, {"seed", d.train.seed}}}};
   fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 

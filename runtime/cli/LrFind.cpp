@@ -22,7 +22,7 @@ static RangeTest measure(Program &program, const Description &d, const Options &
   DataParts parts(d, o.data, seed, readOptions(o));
   const auto train = parts.get("train");
   const Normalization normalization = chooseNormalization(d, [&] { return train; });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const Augment augment(d, seed);
   const int64_t N = program.batch(), batches = train->size() / N;
   if (batches == 0)

@@ -10,8 +10,8 @@
 #include "runtime/train/Program.h"
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -57,9 +57,14 @@ static std::vector<std::string> picturesOf(const std::vector<std::string> &words
   for (const std::string &word : words) {
     std::error_code error;
     if (word == "-") {
-      for (std::string line; std::getline(std::cin, line);)
-        if (!line.empty())
-          paths.push_back(line);
+      char *line = nullptr; // of getline(3): streams would bring the locales along
+      size_t room = 0;
+      for (ssize_t length; (length = ::getline(&line, &room, stdin)) >= 0;) {
+        const std::string path(line, size_t(length - (length > 0 && line[length - 1] == '\n')));
+        if (!path.empty())
+          paths.push_back(path);
+      }
+      std::free(line);
       continue;
     }
     if (!fs::is_directory(word, error)) {
@@ -83,17 +88,26 @@ static std::vector<std::string> picturesOf(const std::vector<std::string> &words
   return paths;
 }
 
+static void explain(const Options &o, Program &program, const BatchLoader &loader, const std::string &path, int64_t classIndex) {
+  const Image picture = fitted(readImage(path), program.description);
+  AlignedBuffer x(loader.sampleBytes());
+  loader.convert(picture.pixels.data(), x.data());
+  o.explainWith(o.explain, program, picture, x.data(), classIndex);
+}
+
 int runPredict(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   if (d.channels != 1 && d.channels != 3)
     fail(Exit::badData, "pictures have 1 or 3 channels, the network's input has {}", d.channels);
   const std::vector<std::string> images = picturesOf(o.images);
+  if (!o.explain.empty() && images.size() != 1)
+    fail(Exit::usage, "--explain-image explains one picture, {} were given", images.size());
   Program program(model, d, o.threads);
-  const TrainingPosition position = readCheckpoint(o.checkpoint, d, program.tensors, Need::weights);
+  const TrainingPosition position = readWeights(o.checkpoint, d, program.tensors);
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return DataParts(d, o.data, d.train.seed).get("train"); });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const int64_t K = d.classes;
   const size_t image = size_t(d.imageElements()) * elementBytes(program.elementKind());
   const int64_t batch = model.infer.batch;
@@ -119,6 +133,8 @@ int runPredict(const cnn_model &model, const Options &o) {
     convertElements(logits.data(), program.elementKind(), p.data(), CNN_F64, int64_t(p.size()));
     for (size_t i = 0; i < good.size(); ++i) {
       softmax(&p[i * size_t(K)], K);
+      if (!o.explain.empty())
+        explain(o, program, loader, images[0], std::max_element(&p[i * size_t(K)], &p[i * size_t(K)] + K) - &p[i * size_t(K)]);
       print(d, o, good[i], std::vector<double>(&p[i * size_t(K)], &p[i * size_t(K)] + K));
     }
   }

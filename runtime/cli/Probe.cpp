@@ -1,7 +1,8 @@
 // probe: one step on given tensors, for comparison with another framework.
-// In: a safetensors file with x (N,C,H,W), y (N), parameters.  Out: a safetensors file with logits, loss, grad.NAME, new.NAME.
+// In: a safetensors file with x (N,C,H,W), y (N), parameters, for mixed samples y2 (N) and mix (N).  Out: a safetensors file with logits, loss, grad.NAME, new.NAME.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
+#include "runtime/data/Augment.h"
 #include "runtime/device/Element.h"
 #include "runtime/params/Safetensors.h"
 #include "runtime/params/StorageLayout.h"
@@ -60,10 +61,10 @@ static AlignedBuffer channelsLast(const SafetensorsFile &file, const Safetensors
   return out;
 }
 
-static std::vector<int32_t> labelsOf(const SafetensorsFile &file, int64_t N, const Description &d) {
-  const SafetensorsEntry &y = required(file, "y");
+static std::vector<int32_t> labelsOf(const SafetensorsFile &file, const char *which, int64_t N, const Description &d) {
+  const SafetensorsEntry &y = required(file, which);
   if (y.shape != std::vector<int64_t>{N} || (y.dtype != Dtype::i64 && y.dtype != Dtype::i32))
-    fail(Exit::badData, "{}: y has shape {} and dtype {}, ({}) and I64 are needed", printable(file.path()), shapeText(y.shape), name(y.dtype), N);
+    fail(Exit::badData, "{}: {} has shape {} and dtype {}, ({}) and I64 are needed", printable(file.path()), which, shapeText(y.shape), name(y.dtype), N);
   std::vector<int32_t> labels;
   for (int64_t i = 0; i < N; ++i) {
     int64_t label = 0;
@@ -73,7 +74,7 @@ static std::vector<int32_t> labelsOf(const SafetensorsFile &file, int64_t N, con
     else
       std::memcpy(&narrow, file.data(y) + 4 * i, 4), label = narrow;
     if (label < 0 || label >= d.classes)
-      fail(Exit::badData, "{}: y[{}] is {}, the network has classes 0..{}", printable(file.path()), i, label, d.classes - 1);
+      fail(Exit::badData, "{}: {}[{}] is {}, the network has classes 0..{}", printable(file.path()), which, i, label, d.classes - 1);
     labels.push_back(int32_t(label));
   }
   return labels;
@@ -81,7 +82,7 @@ static std::vector<int32_t> labelsOf(const SafetensorsFile &file, int64_t N, con
 
 static void loadParameters(const SafetensorsFile &file, const Description &d, TensorStore &store) {
   for (const SafetensorsEntry &entry : file.entries()) {
-    if (entry.name == "x" || entry.name == "y")
+    if (entry.name == "x" || entry.name == "y" || entry.name == "y2" || entry.name == "mix")
       continue;
     const TensorInfo *info = d.findTensor(entry.name);
     if (!info)
@@ -91,6 +92,20 @@ static void loadParameters(const SafetensorsFile &file, const Description &d, Te
            shapeText(info->shape));
     store.writeLogical(size_t(info - d.tensors.data()), file.data(entry), floatKind(file, entry));
   }
+}
+
+/// y2 (N) and mix (N), where the file has them: what training does with mixed samples.
+static void takeMixed(const SafetensorsFile &file, Program &program) {
+  if (!file.find("y2") && !file.find("mix"))
+    return;
+  if (Augment(program.description, 0).mixing().none())
+    fail(Exit::badData, "{} has y2 or mix; the network {} does not mix samples (mixup or cutmix in its data block)", printable(file.path()), program.description.name);
+  const SafetensorsEntry &mix = required(file, "mix");
+  const std::vector<int32_t> second = labelsOf(file, "y2", program.batch(), program.description);
+  if (mix.shape != std::vector<int64_t>{program.batch()})
+    fail(Exit::badData, "{}: mix has shape {}, ({}) is needed", printable(file.path()), shapeText(mix.shape), program.batch());
+  std::copy(second.begin(), second.end(), program.secondLabels());
+  convertElements(file.data(mix), floatKind(file, mix), program.mix(), program.elementKind(), program.batch());
 }
 
 static void probeTraining(Program &program, const AlignedBuffer &x, const std::vector<int32_t> &labels, uint64_t seed, Results &results) {
@@ -120,7 +135,7 @@ static void probeInference(Program &program, const AlignedBuffer &x, const std::
   const int64_t N = int64_t(labels.size());
   void *logits = results.add("logits", {N, d.classes}, kind);
   program.infer(x.data(), N, logits);
-  Tally tally(d.classes, d.train.smoothing);
+  Tally tally(d.classes, d.train.loss);
   tally.add(logits, kind, labels.data(), N);
   const double loss = tally.loss();
   convertElements(&loss, CNN_F64, results.add("loss", {}, kind), kind, 1);
@@ -134,12 +149,14 @@ int runProbe(const cnn_model &model, const Options &o) {
   const SafetensorsFile file(o.in);
   loadParameters(file, d, program.tensors);
   const AlignedBuffer x = channelsLast(file, required(file, "x"), d, program.elementKind());
-  const std::vector<int32_t> labels = labelsOf(file, file.find("x")->shape[0], d);
+  const std::vector<int32_t> labels = labelsOf(file, "y", file.find("x")->shape[0], d);
   Results results;
-  if (o.mode == "train")
+  if (o.mode == "train") {
+    takeMixed(file, program);
     probeTraining(program, x, labels, seed, results);
-  else
+  } else {
     probeInference(program, x, labels, results);
+  }
   writeSafetensors(o.out, results.tensors, {});
   return 0;
 }

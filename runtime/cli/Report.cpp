@@ -1,14 +1,15 @@
 // report: a checkpoint and its training as one page that needs nothing else.
-// In: a checkpoint, history.csv beside it, the data.  Out: report.html with curves, confusions, calibration, worst mistakes, filters.
+// In: a checkpoint, history.jsonl beside it, the data.  Out: report.html with curves, confusions, calibration, worst mistakes, filters.
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
+#include "runtime/cli/ReportMaps.h"
 #include "runtime/device/Element.h"
 #include "runtime/params/AtomicFile.h"
 #include "runtime/params/Checkpoint.h"
 #include "runtime/report/Picture.h"
 #include "runtime/report/Svg.h"
 #include "runtime/train/Evaluate.h"
-#include "runtime/train/RunLog.h"
+#include "runtime/train/History.h"
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -33,19 +34,13 @@ struct Seen {
 
 static Seen look(Program &program, BatchLoader &loader, const Dataset &set) {
   const Description &d = program.description;
-  Seen seen{Tally(d.classes, d.train.smoothing), {}};
-  const int64_t batch = program.model.infer.batch, K = d.classes;
-  AlignedBuffer logits(size_t(batch * K) * elementBytes(program.elementKind()));
-  std::vector<int64_t> samples(static_cast<size_t>(batch));
-  std::vector<double> p(size_t(batch * K));
+  Seen seen{Tally(d.classes, d.train.loss), {}};
+  const int64_t K = d.classes;
+  std::vector<double> p(size_t(program.model.infer.batch * K));
   auto surer = [](const Mistake &a, const Mistake &b) { return a.probability > b.probability; };
-  for (int64_t first = 0; first < set.size(); first += batch) {
-    const int64_t n = std::min(batch, set.size() - first);
-    std::iota(samples.begin(), samples.end(), first);
-    loader.load(set, samples.data(), n, nullptr, 0, program.x(), program.labels());
-    program.infer(program.x(), n, logits.data());
-    seen.tally.add(logits.data(), program.elementKind(), program.labels(), n);
-    convertElements(logits.data(), program.elementKind(), p.data(), CNN_F64, n * K);
+  inferAll(program, loader, set, 0, [&](int64_t first, int64_t n, const void *logits) {
+    seen.tally.add(logits, program.elementKind(), program.labels(), n);
+    convertElements(logits, program.elementKind(), p.data(), CNN_F64, n * K);
     for (int64_t i = 0; i < n; ++i) {
       double *row = &p[size_t(i * K)];
       softmax(row, K);
@@ -55,24 +50,20 @@ static Seen look(Program &program, BatchLoader &loader, const Dataset &set) {
     }
     std::stable_sort(seen.worst.begin(), seen.worst.end(), surer);
     seen.worst.resize(std::min(seen.worst.size(), mistakesShown));
-  }
+  });
   return seen;
-}
-
-static std::string imageTag(const Image &image, int64_t shownWidth, const std::string &title) {
-  return fmt::format("<img src=\"{}\" width=\"{}\" alt=\"{}\" title=\"{}\">", dataUrl(encodePng(image)), shownWidth, escaped(title), escaped(title));
 }
 
 static std::string curves(const std::string &path) {
   auto history = readHistory(path);
   if (history.empty())
-    return "<p>No history.csv stands beside the checkpoint.</p>";
+    return "<p>No history.jsonl stands beside the checkpoint.</p>";
   const std::vector<double> &epoch = history["epoch"];
   auto series = [&](const char *what) {
     std::vector<Series> list;
     const std::pair<const char *, const char *> parts[] = {{"train", "#1f77b4"}, {"val", "#d95f02"}, {"test", "#2ca02c"}};
     for (auto &[part, colour] : parts)
-      if (const std::vector<double> &y = history[fmt::format("{}_{}", part, what)]; y.size() == epoch.size())
+      if (const std::vector<double> &y = history[fmt::format("{}.{}", part, what)]; y.size() == epoch.size())
         list.push_back({part, colour, epoch, y});
     return list;
   };
@@ -126,11 +117,7 @@ static std::string mistakes(const Description &d, const Dataset &set, const std:
     return "<p>None.</p>";
   std::string html = "<div class=\"grid\">";
   for (const Mistake &m : worst) {
-    Image picture{d.height, d.width, d.channels == 3 ? 3 : 1, {}};
-    const uint8_t *pixels = set.image(m.sample);
-    for (int64_t i = 0; i < d.height * d.width; ++i)
-      for (int64_t c = 0; c < picture.channels; ++c)
-        picture.pixels.push_back(pixels[i * d.channels + c]);
+    const Image picture = shown(d, set.image(m.sample));
     html += fmt::format("<figure>{}<figcaption>{}<br><b>{}</b> {:.1f} %</figcaption></figure>", imageTag(picture, 96, fmt::format("sample {}", m.sample)),
                         escaped(d.className(m.label)), escaped(d.className(m.predicted)), 100 * m.probability);
   }
@@ -178,17 +165,17 @@ static constexpr const char *style =
 int runReport(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   Program program(model, d, o.threads);
-  const TrainingPosition position = readCheckpoint(o.checkpoint, d, program.tensors, Need::weights);
+  const TrainingPosition position = readWeights(o.checkpoint, d, program.tensors);
   DataParts parts(d, o.data, o.seed.value_or(position.step ? position.seed : d.train.seed));
   Normalization normalization{position.mean, position.std};
   if (normalization.mean.empty())
     normalization = chooseNormalization(d, [&] { return parts.get("train"); });
-  BatchLoader loader(d, program.elementKind(), normalization, program.device.pool);
+  BatchLoader loader(d, program.elementKind(), normalization);
   const auto set = parts.get(o.part);
   const Seen seen = look(program, loader, *set);
   const Tally &t = seen.tally;
   const size_t slash = o.checkpoint.rfind('/');
-  const std::string history = (slash == std::string::npos ? "" : o.checkpoint.substr(0, slash + 1)) + "history.csv";
+  const std::string history = (slash == std::string::npos ? "" : o.checkpoint.substr(0, slash + 1)) + "history.jsonl";
   std::string html = fmt::format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{1}</style><h1>{0}</h1>", escaped(d.name), style);
   html += fmt::format("<p>{}, after {} epochs, on {} {} samples</p>", escaped(o.checkpoint), position.epoch, t.count, escaped(o.part));
   html += fmt::format("<dl><dt>accuracy</dt><dd><b>{:.4f}</b></dd><dt>top-5</dt><dd>{:.4f}</dd><dt>loss</dt><dd>{:.4f}</dd><dt>calibration error</dt><dd>{:.4f}</dd>",
@@ -197,7 +184,7 @@ int runReport(const cnn_model &model, const Options &o) {
                       escaped(d.train.schedule), d.batch, escaped(d.compiler), escaped(d.precision), escaped(d.cpu));
   html += "<h2>Training</h2>" + curves(history) + "<h2>Confusions</h2>" + confusion(d, t) + "<h2>Classes</h2>" + classTable(d, t) + "<h2>Calibration</h2>" +
           calibration(t) + "<h2>Worst mistakes</h2>" + mistakes(d, *set, seen.worst) + "<h2>First filters</h2>" + filters(d, program.tensors) +
-          "<h2>Definition</h2><pre>" ;
+          "<h2>Inside</h2>" + mapsInside(program, loader, *set, 0) + "<h2>Definition</h2><pre>" ;
   for (size_t begin = 0; begin < d.source.size();) { // escaped() takes one line
     const size_t end = std::min(d.source.find('\n', begin), d.source.size());
     html += escaped(d.source.substr(begin, end - begin)) + "\n";

@@ -38,7 +38,7 @@ static void addCheckGradients(CLI::App &app, Options &o) {
 
 static void addReport(CLI::App &app, Options &o) {
   CLI::App *c = app.add_subcommand("report", "Write a page about a checkpoint and its training; it needs no other file.");
-  c->add_option("CHECKPOINT", o.checkpoint, "a safetensors file; history.csv is looked for beside it")->required();
+  c->add_option("CHECKPOINT", o.checkpoint, "a safetensors file; history.jsonl is looked for beside it")->required();
   c->add_option("-o,--output", o.out, "HTML file to write (default: report.html)");
   c->add_option("--split", o.part, "test (default), val or train")->check(CLI::IsMember({"test", "val", "train"}));
   c->add_option("--data", o.data, "directory of the data, instead of the data block's root");

@@ -21,16 +21,15 @@ static const Known known[] = {{"hflip", hflip, 1},           {"vflip", vflip, 1}
                               {"contrast", contrast, 10},    {"saturation", saturation, 10}, {"hue", hue, 0.5},           {"noise", noise, 1},
                               {"cutout", cutout, longest},   {"erase", erase, 1},           {"randaugment", randAugment, 30}};
 
-Augment::Augment(const Description &d, uint64_t seed) : H(d.height), W(d.width), C(d.channels), seed(seed) {
+Augment::Augment(const Description &d, uint64_t seed) : mixed(d, seed), H(d.height), W(d.width), C(d.channels), seed(seed) {
   constexpr size_t mostSteps = 64; // each has its own random numbers
   if (d.data)
-    steps = d.data->augment;
+    std::copy_if(d.data->augment.begin(), d.data->augment.end(), std::back_inserter(steps),
+                 [](const Augmentation &step) { return step.name != "mixup" && step.name != "cutmix"; });
   if (steps.size() > mostSteps)
     fail(Exit::badModel, "augment has {} steps, {} are the most", steps.size(), mostSteps);
   for (const Augmentation &step : steps) {
     const auto found = std::find_if(std::begin(known), std::end(known), [&](auto &k) { return step.name == k.name; });
-    if (step.name == "mixup" || step.name == "cutmix")
-      fail(Exit::badModel, "{} mixes two labels, and a step takes whole labels alone: it is not there", step.name);
     if (found == std::end(known)) {
       std::string names;
       for (const Known &k : known)

@@ -42,8 +42,8 @@ Normalization measureNormalization(const Dataset &set, const Description &d) {
   return result;
 }
 
-BatchLoader::BatchLoader(const Description &description, uint32_t elementKind, const Normalization &normalization, ThreadPool &pool)
-    : description(description), kind(elementKind), pool(pool) {
+BatchLoader::BatchLoader(const Description &description, uint32_t elementKind, const Normalization &normalization)
+    : description(description), kind(elementKind) {
   const size_t C = size_t(description.channels);
   if (!normalization.mean.empty() && (normalization.mean.size() != C || normalization.std.size() != C))
     fail(Exit::badModel, "normalize has {} means and {} deviations, the network's input has {} channels", normalization.mean.size(),
@@ -77,25 +77,36 @@ void BatchLoader::convert(const uint8_t *image, void *x) const {
 
 size_t BatchLoader::sampleBytes() const { return size_t(description.imageElements()) * elementBytes(kind); }
 
-void BatchLoader::loadOne(const Dataset &set, int64_t sample, const Augment *augment, uint64_t epoch, void *x, int32_t *label,
-                          std::vector<uint8_t> &scratch) const {
+void BatchLoader::load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, Batch &batch) const {
   const size_t image = size_t(description.imageElements());
-  const uint8_t *bytes = set.image(sample);
-  if (augment && !augment->none()) {
-    scratch.resize(2 * image);
-    std::memcpy(scratch.data(), bytes, image);
-    augment->apply(scratch.data(), scratch.data() + image, epoch, uint64_t(sample));
-    bytes = scratch.data();
+  std::vector<uint8_t> scratch(augment && !augment->none() ? 2 * image : 0);
+  for (int64_t i = 0; i < n; ++i) {
+    const uint8_t *bytes = set.image(samples[i]);
+    if (!scratch.empty()) {
+      std::memcpy(scratch.data(), bytes, image);
+      augment->apply(scratch.data(), scratch.data() + image, epoch, uint64_t(samples[i]));
+      bytes = scratch.data();
+    }
+    convert(bytes, batch.x.bytes() + size_t(i) * sampleBytes());
+    batch.labels.as<int32_t>()[i] = set.label(samples[i]);
   }
-  convert(bytes, x);
-  *label = set.label(sample);
+  if (augment && !augment->mixing().none())
+    return mix(augment->mixing(), samples, n, epoch, batch);
+  std::memcpy(batch.secondLabels.data(), batch.labels.data(), size_t(n) * sizeof(int32_t));
+  withElement(kind, [&](auto zero) { std::fill_n(batch.mix.as<decltype(zero)>(), n, decltype(zero)(1)); });
 }
 
-void BatchLoader::load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, void *x,
-                       int32_t *labels) {
-  eachInParallel(n, set.inMemory() ? 1 : pool.threads(), [&](int64_t i) {
-    std::vector<uint8_t> scratch;
-    loadOne(set, samples[i], augment, epoch, static_cast<char *>(x) + size_t(i) * sampleBytes(), labels + i, scratch);
+void BatchLoader::mix(const Mixing &mixing, const int64_t *samples, int64_t n, uint64_t epoch, Batch &batch) const {
+  withElement(kind, [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t image = description.imageElements();
+    const std::vector<T> whole(batch.x.as<T>(), batch.x.as<T>() + n * image); // partners are taken as they were
+    for (int64_t i = 0; i < n; ++i) {
+      const Blend blend = mixing.blend(epoch, uint64_t(samples[i]), n);
+      mixing.apply(blend, &whole[size_t(i * image)], &whole[size_t(blend.partner * image)], batch.x.as<T>() + i * image);
+      batch.secondLabels.as<int32_t>()[i] = batch.labels.as<int32_t>()[blend.partner];
+      batch.mix.as<T>()[i] = T(blend.share);
+    }
   });
 }
 

@@ -2,8 +2,8 @@
 // In: a set and indices into it.  Out: x and labels filled in.
 #pragma once
 #include "runtime/data/Augment.h"
+#include "runtime/data/Batch.h"
 #include "runtime/data/Dataset.h"
-#include "runtime/device/ThreadPool.h"
 
 namespace rt {
 
@@ -25,21 +25,19 @@ template <class Train> Normalization chooseNormalization(const Description &d, c
 
 class BatchLoader {
 public:
-  BatchLoader(const Description &description, uint32_t elementKind, const Normalization &normalization, ThreadPool &pool);
+  BatchLoader(const Description &description, uint32_t elementKind, const Normalization &normalization);
 
-  /// Fills x and labels for samples[0..n); `augment` may be null.
-  void load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, void *x, int32_t *labels);
-  /// One sample; any thread may call it.  `scratch` is kept between calls.
-  void loadOne(const Dataset &set, int64_t sample, const Augment *augment, uint64_t epoch, void *x, int32_t *label,
-               std::vector<uint8_t> &scratch) const;
+  /// Fills the batch with samples[0..n); `augment` may be null.  Any thread may call it.
+  void load(const Dataset &set, const int64_t *samples, int64_t n, const Augment *augment, uint64_t epoch, Batch &batch) const;
   size_t sampleBytes() const; ///< of one image of x
+  uint32_t elementKind() const { return kind; }
   /// One image of bytes (H,W,C).
   void convert(const uint8_t *image, void *x) const;
 
 private:
+  void mix(const Mixing &mixing, const int64_t *samples, int64_t n, uint64_t epoch, Batch &batch) const;
   const Description &description;
   uint32_t kind;
-  ThreadPool &pool;
   std::vector<double> table; ///< [channel][byte]: the normalised value
   std::vector<float> table32;
 };

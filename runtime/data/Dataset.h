@@ -33,6 +33,22 @@ private:
   std::vector<int32_t> labels;
 };
 
+/// A set whose images lie one after another in memory that someone else owns, e.g. a mapped file.
+class ViewDataset : public Dataset {
+public:
+  ViewDataset(size_t imageBytes, std::shared_ptr<const void> owner, const uint8_t *pixels, std::vector<int32_t> labels)
+      : imageBytes(imageBytes), owner(std::move(owner)), pixels(pixels), labels(std::move(labels)) {}
+  int64_t size() const override { return int64_t(labels.size()); }
+  int32_t label(int64_t i) const override { return labels[size_t(i)]; }
+  const uint8_t *image(int64_t i) const override { return pixels + size_t(i) * imageBytes; }
+
+private:
+  size_t imageBytes;
+  std::shared_ptr<const void> owner;
+  const uint8_t *pixels;
+  std::vector<int32_t> labels;
+};
+
 /// Some samples of another set, in a given order.
 class Subset : public Dataset {
 public:

@@ -1,7 +1,8 @@
 // The IDX reader: images and labels as MNIST and its kin store them, plain or gzip (told apart by content).
-// In: big-endian magic 00 00 type rank, `rank` extents, then the elements.  Out: a set in memory.
+// In: big-endian magic 00 00 type rank, `rank` extents, then the elements.  Out: a set in memory; a plain file is mapped, and may be larger.
 // Source: http://yann.lecun.com/exdb/mnist/
 #include "runtime/Failure.h"
+#include "runtime/data/MappedFile.h"
 #include "runtime/data/Readers.h"
 #include <cerrno>
 #include <cstring>
@@ -21,12 +22,15 @@ namespace {
 
 struct IdxArray {
   std::vector<uint64_t> dims;
-  std::vector<uint8_t> bytes;
+  std::vector<uint8_t> bytes; ///< of a gzip file
+  std::shared_ptr<const MappedFile> plain;
+  const uint8_t *data = nullptr;
+  size_t size = 0;
 };
 
 class IdxFile {
 public:
-  explicit IdxFile(const std::string &path);
+  explicit IdxFile(const std::string &name);
   ~IdxFile() { gzclose_r(file); }
   IdxFile(const IdxFile &) = delete;
   IdxArray read(size_t rankExpected);
@@ -35,28 +39,28 @@ private:
   std::vector<uint64_t> readDims(size_t rankExpected);
   size_t readSome(void *out, size_t size);
   [[noreturn]] void tooShort(uint64_t declared, uint64_t found);
-  std::string path;
+  std::string name, path; ///< path: as it is printed
   uint64_t sizeOnDisk = 0;
   gzFile file = nullptr;
 };
 
 } // namespace
 
-IdxFile::IdxFile(const std::string &path) : path(printable(path)) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+IdxFile::IdxFile(const std::string &name) : name(name), path(printable(name)) {
+  const int fd = ::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
-    fail(Exit::badData, "cannot open {}: {}", this->path, std::strerror(errno));
+    fail(Exit::badData, "cannot open {}: {}", path, std::strerror(errno));
   struct stat status;
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0) {
     const bool empty = S_ISREG(status.st_mode);
     ::close(fd);
-    fail(Exit::badData, "{} is {}", this->path, empty ? "empty" : "not a regular file");
+    fail(Exit::badData, "{} is {}", path, empty ? "empty" : "not a regular file");
   }
   sizeOnDisk = uint64_t(status.st_size);
   file = gzdopen(fd, "rb");
   if (!file) {
     ::close(fd);
-    fail(Exit::runFailed, "not enough memory to read {}", this->path);
+    fail(Exit::runFailed, "not enough memory to read {}", path);
   }
   gzbuffer(file, 1 << 17);
 }
@@ -118,7 +122,16 @@ IdxArray IdxFile::read(size_t rankExpected) {
     tooShort(header + size, sizeOnDisk);
   if (size / deflateRatio > sizeOnDisk)
     fail(Exit::badData, "{} is truncated: its header declares {} bytes, which {} bytes of gzip cannot hold", path, header + size, sizeOnDisk);
+  array.size = size;
+  if (gzdirect(file) && header + size == sizeOnDisk && size > 0) {
+    array.plain = std::make_shared<MappedFile>(name, header + largestIdx);
+    if (array.plain->bytes().size() != sizeOnDisk)
+      fail(Exit::badData, "{} has changed while it was read", path);
+    array.data = reinterpret_cast<const uint8_t *>(array.plain->bytes().data()) + header;
+    return array;
+  }
   array.bytes.resize(size);
+  array.data = array.bytes.data();
   const size_t got = readSome(array.bytes.data(), size);
   if (got < size)
     tooShort(header + size, header + got);
@@ -146,8 +159,10 @@ std::shared_ptr<const Dataset> readIdx(const ReaderInput &input) {
   if (int64_t(images.dims[1]) != d.height || int64_t(images.dims[2]) != d.width)
     fail(Exit::badData, "{} has images of {}x{}, the network's input is {}x{}", printable(imagePath), images.dims[1], images.dims[2],
          d.height, d.width);
-  return std::make_shared<MemoryDataset>(size_t(d.imageElements()), std::move(images.bytes),
-                                         std::vector<int32_t>(labels.bytes.begin(), labels.bytes.end()));
+  std::vector<int32_t> numbers(labels.data, labels.data + labels.size);
+  if (images.plain)
+    return std::make_shared<ViewDataset>(size_t(d.imageElements()), images.plain, images.data, std::move(numbers));
+  return std::make_shared<MemoryDataset>(size_t(d.imageElements()), std::move(images.bytes), std::move(numbers));
 }
 
 } // namespace rt

@@ -1,9 +1,9 @@
 // The NumPy reader: images and labels as .npy files, or as the members x and y of one .npz archive.
-// In: images of bytes (N,H,W), (N,H,W,C) or (N,C,H,W), or floats in 0..1; labels of whole numbers (N).  Out: a set in memory.
+// In: images of bytes (N,H,W), (N,H,W,C) or (N,C,H,W), or floats in 0..1; labels of whole numbers (N).  Out: a set; a .npy file is mapped, and may be larger than memory.
 #include "runtime/Failure.h"
+#include "runtime/data/MappedFile.h"
 #include "runtime/data/NpyArray.h"
 #include "runtime/data/Readers.h"
-#include "runtime/params/AtomicFile.h"
 #include <cmath>
 #include <cstring>
 
@@ -36,7 +36,36 @@ static uint8_t pixel(const NpyArray &a, size_t i, const std::string &path) {
   return uint8_t(std::floor(v * 255 + 0.5));
 }
 
-static std::vector<uint8_t> pixelsOf(const NpyArray &a, const std::string &path, const Description &d) {
+namespace {
+/// Images that are made of the array's elements when they are asked for.
+class NpyDataset : public Dataset {
+public:
+  NpyDataset(std::shared_ptr<const void> owner, const NpyArray &array, bool channelsFirst, const Description &d, std::vector<int32_t> labels, std::string path)
+      : owner(std::move(owner)), array(array), channelsFirst(channelsFirst), C(size_t(d.channels)), area(size_t(d.height * d.width)), labels(std::move(labels)),
+        path(std::move(path)) {}
+  int64_t size() const override { return int64_t(labels.size()); }
+  int32_t label(int64_t i) const override { return labels[size_t(i)]; }
+  const uint8_t *image(int64_t i) const override {
+    static thread_local std::vector<uint8_t> out;
+    out.resize(C * area);
+    const size_t first = size_t(i) * C * area;
+    for (size_t k = 0; k < C * area; ++k) // channels last in memory
+      out[k] = pixel(array, first + (channelsFirst ? (k % C) * area + k / C : k), path);
+    return out.data();
+  }
+
+private:
+  std::shared_ptr<const void> owner;
+  NpyArray array;
+  bool channelsFirst;
+  size_t C, area;
+  std::vector<int32_t> labels;
+  std::string path;
+};
+} // namespace
+
+static std::shared_ptr<const Dataset> imagesOf(std::shared_ptr<const void> owner, const NpyArray &a, const std::string &path, const Description &d,
+                                               std::vector<int32_t> labels) {
   const bool bytes = a.bytes == 1 && a.kind == 'u';
   if (!bytes && a.kind != 'f')
     fail(Exit::badData, "{}: images are to be uint8, or floats in 0..1", printable(path));
@@ -51,13 +80,11 @@ static std::vector<uint8_t> pixelsOf(const NpyArray &a, const std::string &path,
     fail(Exit::badData, "{} has the shape ({}), the network's input needs (N,{},{},{}) or (N,{},{},{})", printable(path), shape, d.height, d.width,
          d.channels, d.channels, d.height, d.width);
   }
-  std::vector<uint8_t> out(size_t(s[0] * d.imageElements()));
-  const size_t C = size_t(d.channels), area = size_t(d.height * d.width), image = C * area;
-  for (size_t i = 0; i < out.size(); ++i) {
-    const size_t within = i % image; // channels last in memory
-    out[i] = pixel(a, last || grey ? i : i - within + (within % C) * area + within / C, path);
-  }
-  return out;
+  if (bytes && (grey || last))
+    return std::make_shared<ViewDataset>(size_t(d.imageElements()), std::move(owner), reinterpret_cast<const uint8_t *>(a.data.data()), std::move(labels));
+  for (size_t i = 0; !bytes && i < size_t(s[0] * d.imageElements()); ++i)
+    pixel(a, i, path); // a float out of range is found now, not in the middle of an epoch
+  return std::make_shared<NpyDataset>(std::move(owner), a, !grey && !last, d, std::move(labels), path);
 }
 
 std::shared_ptr<const Dataset> readNpy(const ReaderInput &input) {
@@ -65,13 +92,24 @@ std::shared_ptr<const Dataset> readNpy(const ReaderInput &input) {
     fail(Exit::badData, "npy(...) needs images and labels, or one NPZ archive; found {} files", input.files.size());
   const std::string imagePath = pathBelow(input.root, input.files.front()), labelPath = pathBelow(input.root, input.files.back());
   NpyArray images, labels;
+  std::shared_ptr<const void> imageOwner, labelOwner;
+  auto mapped = [](const std::string &path, std::shared_ptr<const void> &owner) {
+    auto file = std::make_shared<const MappedFile>(path, largestNpy);
+    owner = file;
+    return file->bytes();
+  };
+  auto member = [](std::string_view archive, const char *name, const std::string &path, std::shared_ptr<const void> &owner) {
+    auto bytes = std::make_shared<const std::string>(npzMember(archive, name, path));
+    owner = bytes;
+    return parseNpy(*bytes, path);
+  };
   if (input.files.size() == 1) {
-    const std::string archive = readFile(imagePath, largestNpy, Exit::badData);
-    images = parseNpy(npzMember(archive, "x", imagePath), imagePath);
-    labels = parseNpy(npzMember(archive, "y", imagePath), imagePath);
+    const MappedFile archive(imagePath, largestNpy);
+    images = member(archive.bytes(), "x", imagePath, imageOwner);
+    labels = member(archive.bytes(), "y", imagePath, labelOwner);
   } else {
-    labels = parseNpy(readFile(labelPath, largestNpy, Exit::badData), labelPath); // the small file first
-    images = parseNpy(readFile(imagePath, largestNpy, Exit::badData), imagePath);
+    labels = parseNpy(mapped(labelPath, labelOwner), labelPath); // the small file first
+    images = parseNpy(mapped(imagePath, imageOwner), imagePath);
   }
   if (labels.shape.size() != 1 || (labels.kind != 'u' && labels.kind != 'i'))
     fail(Exit::badData, "{}: labels are to be whole numbers of one dimension", printable(labelPath));
@@ -85,7 +123,7 @@ std::shared_ptr<const Dataset> readNpy(const ReaderInput &input) {
       fail(Exit::badData, "{}: the label of sample {} is {}, the network has classes 0..{}", printable(labelPath), i, label, input.description.classes - 1);
     numbers.push_back(int32_t(label));
   }
-  return std::make_shared<MemoryDataset>(size_t(input.description.imageElements()), pixelsOf(images, imagePath, input.description), std::move(numbers));
+  return imagesOf(std::move(imageOwner), images, imagePath, input.description, std::move(numbers));
 }
 
 } // namespace rt

@@ -106,14 +106,14 @@ private:
 };
 } // namespace
 
-static uint64_t little(const std::string &bytes, size_t at, size_t n) {
+static uint64_t little(std::string_view bytes, size_t at, size_t n) {
   uint64_t value = 0;
   for (size_t i = n; i-- > 0;)
     value = value << 8 | uint8_t(bytes[at + i]);
   return value;
 }
 
-NpyArray parseNpy(const std::string &bytes, const std::string &origin) {
+NpyArray parseNpy(std::string_view bytes, const std::string &origin) {
   const std::string where = printable(origin);
   if (bytes.size() < 10 || bytes.compare(0, 6, "\x93NUMPY") != 0)
     fail(Exit::badData, "{} is not an NPY file: it does not begin with \\x93NUMPY", where);
@@ -128,7 +128,7 @@ NpyArray parseNpy(const std::string &bytes, const std::string &origin) {
   if (length > std::min<uint64_t>(longestHeader, bytes.size() - begin))
     fail(Exit::badData, "{} is truncated: its NPY header claims {} bytes", where, length);
   NpyArray array;
-  HeaderText(std::string_view(bytes).substr(begin, length), origin).parse(array);
+  HeaderText(bytes.substr(begin, length), origin).parse(array);
   uint64_t size = array.bytes;
   for (int64_t extent : array.shape)
     if (__builtin_mul_overflow(size, uint64_t(extent), &size) || size > largestArray)
@@ -140,7 +140,7 @@ NpyArray parseNpy(const std::string &bytes, const std::string &origin) {
   return array;
 }
 
-static std::string inflated(const std::string &bytes, size_t at, uint64_t packed, uint64_t size, const std::string &where) {
+static std::string inflated(std::string_view bytes, size_t at, uint64_t packed, uint64_t size, const std::string &where) {
   constexpr uint64_t deflateRatio = 1032; // deflate expands by at most this (zlib's technical notes)
   if (size / deflateRatio > packed)
     fail(Exit::badData, "{} is damaged: {} bytes of deflate cannot hold {}", where, packed, size);
@@ -172,7 +172,7 @@ static std::string inflated(const std::string &bytes, size_t at, uint64_t packed
   return out;
 }
 
-std::string npzMember(const std::string &bytes, const std::string &member, const std::string &origin) {
+std::string npzMember(std::string_view bytes, const std::string &member, const std::string &origin) {
   const std::string wanted = member + ".npy", where = printable(origin);
   constexpr size_t endRecord = 22, centralRecord = 46, localRecord = 30, longestComment = 65535;
   if (bytes.size() < endRecord || bytes.compare(0, 2, "PK") != 0)
@@ -190,7 +190,7 @@ std::string npzMember(const std::string &bytes, const std::string &member, const
                    packed = little(bytes, at + 20, 4), size = little(bytes, at + 24, 4), nameLength = little(bytes, at + 28, 2), local = little(bytes, at + 42, 4);
     if (at + centralRecord + nameLength > end)
       fail(Exit::badData, "{} is damaged: a name leaves its directory", where);
-    const std::string name = bytes.substr(at + centralRecord, nameLength);
+    const std::string name(bytes.substr(at + centralRecord, nameLength));
     at += centralRecord + nameLength + little(bytes, at + 30, 2) + little(bytes, at + 32, 2);
     names += (names.empty() ? "" : ", ") + name;
     if (name != wanted)
@@ -206,7 +206,7 @@ std::string npzMember(const std::string &bytes, const std::string &member, const
       fail(Exit::badData, "{}: {} is packed by method {}, stored and deflate are read", where, printable(name), method);
     if (method == 0 && packed != size)
       fail(Exit::badData, "{} is damaged: {} has two sizes", where, printable(name));
-    std::string out = method == 0 ? bytes.substr(begin, size) : inflated(bytes, begin, packed, size, where);
+    std::string out = method == 0 ? std::string(bytes.substr(begin, size)) : inflated(bytes, begin, packed, size, where);
     if (crc32_z(0, reinterpret_cast<const Bytef *>(out.data()), out.size()) != crc)
       fail(Exit::badData, "{} is damaged: the checksum of {} is not the one that it states", where, printable(name));
     return out;

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace rt {
@@ -12,12 +13,12 @@ struct NpyArray {
   char kind = 'u'; ///< 'u', 'i', 'f' or 'b'
   size_t bytes = 1; ///< of an element
   std::vector<int64_t> shape;
-  std::string data; ///< little-endian, row-major
+  std::string_view data; ///< little-endian, row-major; part of the bytes that were parsed
 };
 
 /// Fails with Exit::badData; `origin` stands in messages.
-NpyArray parseNpy(const std::string &bytes, const std::string &origin);
+NpyArray parseNpy(std::string_view bytes, const std::string &origin);
 /// A member of an archive; `member` without ".npy".
-std::string npzMember(const std::string &bytes, const std::string &member, const std::string &origin);
+std::string npzMember(std::string_view bytes, const std::string &member, const std::string &origin);
 
 } // namespace rt

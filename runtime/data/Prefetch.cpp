@@ -14,10 +14,8 @@ int prefetchWorkers(const Dataset &set, int threads) {
 Prefetch::Prefetch(const BatchLoader &loader, const Dataset &set, PrefetchPlan given)
     : loader(loader), set(set), plan(std::move(given)), batches((int64_t(plan.samples.size()) + plan.batch - 1) / plan.batch) {
   slots.resize(size_t(std::min<int64_t>(plan.workers + 1, std::max<int64_t>(batches, 1))));
-  for (Slot &slot : slots) {
-    slot.x = AlignedBuffer(size_t(plan.capacity) * loader.sampleBytes());
-    slot.labels = AlignedBuffer(size_t(plan.capacity) * sizeof(int32_t));
-  }
+  for (Slot &slot : slots)
+    slot.batch = Batch(plan.capacity, loader.sampleBytes(), loader.elementKind());
   for (int w = 0; w < std::min<int64_t>(plan.workers, batches); ++w)
     threads.emplace_back([this] { work(); });
 }
@@ -34,10 +32,7 @@ Prefetch::~Prefetch() {
 
 void Prefetch::fill(Slot &slot, int64_t b) {
   try {
-    std::vector<uint8_t> scratch;
-    for (int64_t i = 0; i < countOf(b); ++i)
-      loader.loadOne(set, plan.samples[size_t(b * plan.batch + i)], plan.augment, plan.epoch, slot.x.bytes() + size_t(i) * loader.sampleBytes(),
-                     slot.labels.as<int32_t>() + i, scratch);
+    loader.load(set, &plan.samples[size_t(b * plan.batch)], countOf(b), plan.augment, plan.epoch, slot.batch);
   } catch (...) {
     slot.problem = std::current_exception();
   }
@@ -59,7 +54,7 @@ void Prefetch::work() {
   }
 }
 
-int64_t Prefetch::next(AlignedBuffer &x, AlignedBuffer &labels) {
+int64_t Prefetch::next(Batch &batch) {
   std::unique_lock<std::mutex> hold(mutex);
   if (taken == batches)
     return 0;
@@ -69,8 +64,7 @@ int64_t Prefetch::next(AlignedBuffer &x, AlignedBuffer &labels) {
   seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (slot.problem)
     std::rethrow_exception(slot.problem);
-  std::swap(x, slot.x);
-  std::swap(labels, slot.labels);
+  std::swap(batch, slot.batch);
   slot.ready = false;
   const int64_t n = countOf(taken++);
   hold.unlock();

@@ -2,7 +2,6 @@
 // In: a loader, a set, the samples in the order in which they are wanted.  Out: the batches, in that order; how long they were waited for.
 #pragma once
 #include "runtime/data/BatchLoader.h"
-#include "runtime/device/AlignedBuffer.h"
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -27,14 +26,14 @@ public:
   ~Prefetch();
   Prefetch(const Prefetch &) = delete;
 
-  /// Exchanges the buffers for those of the next batch and gives its number of samples, 0 at the end.  Throws what its making threw.
-  int64_t next(AlignedBuffer &x, AlignedBuffer &labels);
+  /// Exchanges the memory for that of the next batch and gives its number of samples, 0 at the end.  Throws what its making threw.
+  int64_t next(Batch &batch);
   /// Seconds that next() has waited.
   double waited() const { return seconds; }
 
 private:
   struct Slot {
-    AlignedBuffer x, labels;
+    Batch batch;
     std::exception_ptr problem;
     bool ready = false;
   };

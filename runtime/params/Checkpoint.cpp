@@ -34,7 +34,7 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
                                        {"normalize_std", numbers(p.std)}};
   if (p.stepInEpoch) {
     m["epoch_loss_sum"] = fmt::format("{}", p.lossSum);
-    m["epoch_correct"] = std::to_string(p.correct);
+    m["epoch_correct"] = fmt::format("{}", p.correct);
     if (p.skipped)
       m["epoch_skipped"] = std::to_string(p.skipped);
   }
@@ -112,7 +112,7 @@ static TrainingPosition positionOf(const SafetensorsFile &file, const Descriptio
   p.stepInEpoch = number<uint64_t>(file, "step_in_epoch");
   p.step = number<uint64_t>(file, "step");
   p.lossSum = number<double>(file, "epoch_loss_sum");
-  p.correct = number<uint64_t>(file, "epoch_correct");
+  p.correct = number<double>(file, "epoch_correct");
   p.mean = numberList(file, "normalize_mean", d.channels);
   p.std = numberList(file, "normalize_std", d.channels);
   if (p.mean.size() != p.std.size())
@@ -180,14 +180,14 @@ TrainingPosition readCheckpoint(const std::string &path, const Description &d, T
   if (need == Need::everything && hash != d.hash)
     fail(Exit::badModel, "{} was made by another definition of {} (hash {}, this program has {}); train without --resume, or compile the definition that made it",
          printable(path), d.name, hash.empty() ? "none" : printable(hash), d.hash);
-  if (need == Need::weights && !hash.empty() && hash != d.hash)
-    fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(hash));
   for (size_t i = 0; i < d.tensors.size(); ++i) {
     const SafetensorsEntry *entry = need == Need::weights ? file.find(d.tensors[i].name + averageSuffix) : nullptr;
     if (entry || (entry = file.find(d.tensors[i].name)))
       store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
   }
-  return positionOf(file, d);
+  TrainingPosition position = positionOf(file, d);
+  position.otherHash = hash == d.hash ? "" : hash;
+  return position;
 }
 
 bool readAverages(const std::string &path, const TensorStore &store, const std::vector<void *> &averages) {

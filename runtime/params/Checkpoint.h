@@ -13,7 +13,7 @@ struct TrainingPosition {
   uint64_t stepInEpoch = 0; ///< steps done in the epoch that follows
   uint64_t step = 0;        ///< steps done in all
   double lossSum = 0;       ///< over the samples of the epoch under way
-  uint64_t correct = 0;     ///< of them
+  double correct = 0;       ///< of them; mixed samples count in part
   std::vector<double> mean, std; ///< the normalisation in use, one number a channel; empty: v/255
   double best = 0;          ///< of the metric that `keep` names; no best yet where bestEpoch is 0
   uint64_t bestEpoch = 0;
@@ -21,6 +21,7 @@ struct TrainingPosition {
   uint64_t stopEpoch = 0;
   uint64_t skipped = 0;  ///< steps of the epoch under way that were passed over, their loss not being finite
   double lrFactor = 1;   ///< below 1 after returns to a checkpoint
+  std::string otherHash; ///< of the definition that wrote the file, where it is not this one; never written
 };
 
 /// `averages`: null, or the averaged values of each tensor in storage layout (null for some): they stand as NAME.ema.

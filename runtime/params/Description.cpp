@@ -98,10 +98,9 @@ static TrainInfo parseTrain(const Json &j) {
     train.lr = get<double>(*optimizer, "lr", 0);
   }
   train.schedule = get<std::string>(j, "schedule", "");
-  if (const Json *loss = find(j, "loss")) {
-    train.loss = get<std::string>(*loss, "kind", "cross_entropy");
-    train.smoothing = get<double>(*loss, "smoothing", 0);
-  }
+  if (const Json *loss = find(j, "loss"))
+    train.loss = {get<std::string>(*loss, "kind", "cross_entropy"), get<double>(*loss, "smoothing", 0),
+                  get<std::vector<double>>(*loss, "weights", {}), get<std::map<std::string, double>>(*loss, "args", {})};
   if (const Json *keep = find(j, "keep"))
     train.keep = KeepRule{keep->at("metric"), get<std::string>(*keep, "best", "max") != "min"};
   if (const Json *stop = find(j, "stop"))
@@ -136,6 +135,9 @@ static Description parse(const Json &j) {
     d.layers.push_back(parseLayer(layer));
   for (const Json &tensor : j.at("tensors"))
     d.tensors.push_back(parseTensor(tensor));
+  if (const Json *folded = find(j, "folded"))
+    for (const Json &f : *folded)
+      d.folded.push_back({f.at("filter"), f.at("bias"), f.at("scale"), f.at("shift"), f.at("mean"), f.at("variance"), f.at("eps")});
   if (const Json *data = find(j, "data"))
     d.data = parseData(*data);
   if (const Json *train = find(j, "train"))

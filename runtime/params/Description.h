@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/abi.h"
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,13 +75,27 @@ struct StopRule {
   int64_t epochs = 0;
 };
 
+struct LossInfo {
+  std::string kind = "cross_entropy";
+  double smoothing = 0;
+  std::vector<double> weights; ///< one a class; empty: none
+  std::map<std::string, double> args;
+};
+
 struct TrainInfo {
   int64_t epochs = 1;
-  std::string optimizer, schedule, loss = "cross_entropy";
-  double lr = 0, smoothing = 0;
+  std::string optimizer, schedule;
+  LossInfo loss;
+  double lr = 0;
   std::optional<KeepRule> keep;
   std::optional<StopRule> stop;
   uint64_t seed = 0;
+};
+
+/// A batch normalisation that inference code has left to the tensors (abi.h, "folded"); names.
+struct FoldInfo {
+  std::string filter, bias, scale, shift, mean, variance;
+  double eps = 0;
 };
 
 struct Description {
@@ -88,6 +103,7 @@ struct Description {
   int64_t batch = 1, channels = 1, height = 1, width = 1, classes = 1;
   std::vector<LayerInfo> layers;
   std::vector<TensorInfo> tensors;
+  std::vector<FoldInfo> folded; ///< of a program of --inference
   std::optional<DataInfo> data;
   TrainInfo train;
 

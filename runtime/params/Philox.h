@@ -8,7 +8,7 @@
 namespace rt {
 
 /// What a number is for: different purposes never share a counter.
-enum class Draw : uint32_t { parameters = 1, order = 2, split = 3, augment = 4, bench = 5 };
+enum class Draw : uint32_t { parameters = 1, order = 2, split = 3, augment = 4, bench = 5, mix = 6 };
 
 __extension__ typedef unsigned __int128 Wide;
 

@@ -7,9 +7,8 @@
 
 namespace rt {
 
-Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit) {
+void inferAll(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit, const std::function<void(int64_t, int64_t, const void *)> &see) {
   const Description &d = program.description;
-  Tally tally(d.classes, d.train.smoothing);
   const int64_t batch = program.model.infer.batch;
   AlignedBuffer logits(size_t(batch * d.classes) * elementBytes(program.elementKind()));
   PrefetchPlan plan;
@@ -19,13 +18,19 @@ Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set, int64_
   plan.capacity = program.capacity();
   plan.workers = prefetchWorkers(set, program.device.pool.threads());
   Prefetch prefetch(loader, set, std::move(plan));
-  while (!pendingSignal()) {
+  for (int64_t first = 0; !pendingSignal();) {
     const int64_t n = program.take(prefetch);
     if (n == 0)
       break;
     program.infer(program.x(), n, logits.data());
-    tally.add(logits.data(), program.elementKind(), program.labels(), n);
+    see(first, n, logits.data());
+    first += n;
   }
+}
+
+Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit) {
+  Tally tally(program.description.classes, program.description.train.loss);
+  inferAll(program, loader, set, limit, [&](int64_t, int64_t n, const void *logits) { tally.add(logits, program.elementKind(), program.labels(), n); });
   return tally;
 }
 

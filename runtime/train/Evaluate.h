@@ -4,10 +4,12 @@
 #include "runtime/data/BatchLoader.h"
 #include "runtime/train/Metrics.h"
 #include "runtime/train/Program.h"
+#include <functional>
 
 namespace rt {
 
-/// Stops early, with what it has, when a signal is pending.  `limit`: batches at most; 0: all.
+/// Calls see(first sample, samples, logits) for each batch in the set's order; labels stand in program.labels().  Stops early, with what it has, when a signal is pending.  `limit`: batches at most; 0: all.
+void inferAll(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit, const std::function<void(int64_t, int64_t, const void *)> &see);
 Tally evaluate(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit = 0);
 
 } // namespace rt

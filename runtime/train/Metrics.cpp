@@ -7,23 +7,6 @@
 
 namespace rt {
 
-static double logSumExp(const double *z, int64_t K) {
-  const double top = *std::max_element(z, z + K);
-  double sum = 0;
-  for (int64_t k = 0; k < K; ++k)
-    sum += std::exp(z[k] - top);
-  return top + std::log(sum);
-}
-
-double crossEntropy(const double *z, int64_t K, int32_t label, double smoothing) {
-  const double all = logSumExp(z, K);
-  double loss = (1 - smoothing) * (all - z[label]);
-  if (smoothing > 0)
-    for (int64_t k = 0; k < K; ++k)
-      loss += smoothing / double(K) * (all - z[k]);
-  return loss;
-}
-
 void softmax(double *z, int64_t K) {
   const double all = logSumExp(z, K);
   for (int64_t k = 0; k < K; ++k)
@@ -43,7 +26,9 @@ void Tally::add(const void *logits, uint32_t kind, const int32_t *labels, int64_
     int64_t rank = 0;
     for (int64_t k = 0; k < classes; ++k)
       rank += z[k] > z[label] || (z[k] == z[label] && k < label);
-    lossSum += crossEntropy(z.data(), classes, label, smoothing);
+    const LossShare share = lossOf.of(z.data(), label);
+    lossSum += share.loss;
+    weightSum += share.weight;
     correct += predicted == label;
     inTop5 += rank < 5;
     ++confusion[size_t(label * classes + predicted)];
@@ -82,12 +67,14 @@ double Tally::calibrationError() const {
   return count ? sum / double(count) : 0;
 }
 
-int64_t countCorrect(const void *logits, uint32_t kind, const int32_t *labels, int64_t n, int64_t classes) {
+double countCorrect(const void *logits, uint32_t kind, const Batch &batch, int64_t n, int64_t classes) {
   return withElement(kind, [&](auto zero) {
-    int64_t correct = 0;
+    double correct = 0;
     for (int64_t i = 0; i < n; ++i) {
       const auto *row = static_cast<const decltype(zero) *>(logits) + i * classes;
-      correct += std::max_element(row, row + classes) - row == labels[i];
+      const int64_t predicted = std::max_element(row, row + classes) - row;
+      const double share = double(batch.mix.as<decltype(zero)>()[i]);
+      correct += share * (predicted == batch.labels.as<int32_t>()[i]) + (1 - share) * (predicted == batch.secondLabels.as<int32_t>()[i]);
     }
     return correct;
   });

@@ -23,9 +23,7 @@ static const cnn_model &checked(const cnn_model &model) {
 
 Program::Program(const cnn_model &model, const Description &description, int threads)
     : model(checked(model)), description(description), device(threads), tensors(description.tensors, model.element_kind) {
-  const size_t n = size_t(capacity());
-  xBuffer = AlignedBuffer(n * size_t(description.imageElements()) * elementBytes(elementKind()));
-  labelBuffer = AlignedBuffer(n * sizeof(int32_t));
+  batchMemory = Batch(capacity(), size_t(description.imageElements()) * elementBytes(elementKind()), elementKind());
 }
 
 void Program::needArena(uint64_t bytes) {
@@ -52,6 +50,8 @@ StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
   needArena(model.train_step.arena_bytes);
   cnn_call call = callFor(x());
   call.labels = labels();
+  call.second_labels = secondLabels();
+  call.mix = mix();
   call.rng[0] = uint32_t(seed), call.rng[1] = uint32_t(seed >> 32);
   call.rng[2] = uint32_t(step), call.rng[3] = uint32_t(step >> 32);
   call.lr = lr;
@@ -65,6 +65,13 @@ void Program::observeTrainStep(LaunchObserver &observer, double lr, uint64_t ste
   std::memset(arena.data(), 0, arena.size);
   device.observer = &observer;
   trainStep(lr, step, seed);
+  device.observer = nullptr;
+}
+
+void Program::observeInference(LaunchObserver &observer, const void *sample) {
+  std::vector<char> logits(size_t(description.classes) * elementBytes(elementKind()));
+  device.observer = &observer;
+  infer(sample, 1, logits.data());
   device.observer = nullptr;
 }
 

@@ -26,16 +26,22 @@ public:
   uint32_t elementKind() const { return model.element_kind; }
   int64_t batch() const { return model.train_step.batch; }
   /// The batch to be trained on or inferred: (batch,H,W,C) and (batch).
-  void *x() const { return xBuffer.data(); }
-  int32_t *labels() const { return labelBuffer.as<int32_t>(); }
+  void *x() const { return batchMemory.x.data(); }
+  int32_t *labels() const { return batchMemory.labels.as<int32_t>(); }
+  /// Of mixed samples, see Batch.
+  int32_t *secondLabels() const { return batchMemory.secondLabels.as<int32_t>(); }
+  void *mix() const { return batchMemory.mix.data(); }
+  const Batch &given() const { return batchMemory; }
   int64_t capacity() const { return std::max(model.train_step.batch, model.infer.batch); } ///< samples that x() and labels() hold
-  /// x() and labels() become the prefetched batch; gives its number of samples, 0 at the end.
-  int64_t take(Prefetch &prefetch) { return prefetch.next(xBuffer, labelBuffer); }
+  /// They become the prefetched batch; gives its number of samples, 0 at the end.
+  int64_t take(Prefetch &prefetch) { return prefetch.next(batchMemory); }
 
   /// One step on x() and labels().  `step` counts from 1.
   StepResult trainStep(double lr, uint64_t step, uint64_t seed);
   /// Runs the same step once more from a clean arena, an observer at every launch.
   void observeTrainStep(LaunchObserver &observer, double lr, uint64_t step, uint64_t seed);
+  /// Inference on one sample, an observer at every launch.
+  void observeInference(LaunchObserver &observer, const void *sample);
   /// The logits of the last train step, (N,K) in the model's element type.
   const void *trainLogits() const { return arena.bytes() + model.train_step.logits_offset; }
   /// The gradient of a tensor after the last train step, in storage layout; null where it has none.
@@ -52,7 +58,8 @@ private:
   cnn_call callFor(const void *x);
   void needArena(uint64_t bytes);
   void inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits);
-  AlignedBuffer arena, xBuffer, labelBuffer, padded;
+  AlignedBuffer arena, padded;
+  Batch batchMemory;
 };
 
 } // namespace rt

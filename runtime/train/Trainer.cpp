@@ -5,7 +5,6 @@
 #include "runtime/data/Order.h"
 #include "runtime/device/FiniteCheck.h"
 #include "runtime/train/Interrupt.h"
-#include "runtime/train/RunLog.h"
 #include <cmath>
 #include <sys/stat.h>
 
@@ -73,12 +72,12 @@ void Trainer::prepare() {
   if (!options.resume)
     normalization = chooseNormalization(d, [&] { return train; });
   position.mean = normalization.mean, position.std = normalization.std;
-  loader = std::make_unique<BatchLoader>(d, program.elementKind(), normalization, program.device.pool);
+  loader = std::make_unique<BatchLoader>(d, program.elementKind(), normalization);
   if (position.stepInEpoch > uint64_t(batches))
     fail(Exit::badModel, "{} stands at step {} of an epoch of {}: it was trained on other data", printable(path(lastFile)), position.stepInEpoch,
          batches);
   if (!options.dry)
-    history = std::make_unique<History>(path("history.jsonl"), position.epoch);
+    history = std::make_unique<History>(path("history.jsonl"), position.epoch, options.logDirectory);
 }
 
 static std::string listed(const std::vector<std::string> &names) {
@@ -209,14 +208,14 @@ Trainer::Ended Trainer::runEpoch() {
     if (result.finite) {
       skippedInRow = 0;
       position.lossSum += result.loss * double(N);
-      position.correct += uint64_t(countCorrect(program.trainLogits(), program.elementKind(), program.labels(), N, d.classes));
+      position.correct += countCorrect(program.trainLogits(), program.elementKind(), program.given(), N, d.classes);
       if (average)
         average->update(position.step);
     } else {
       ++position.skipped;
     }
     const double seen = std::max(1.0, seenSamples(b + 1));
-    progress.step(position.epoch + 1, options.epochs, b + 1, batches, position.lossSum / seen, double(position.correct) / seen, N);
+    progress.step(position.epoch + 1, options.epochs, b + 1, batches, position.lossSum / seen, position.correct / seen, N);
   }
   waitSeconds = prefetch.waited();
   epochSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -227,7 +226,7 @@ EpochReport Trainer::measure() {
   const double seen = std::max(1.0, seenSamples(batches));
   EpochReport report{position.epoch + 1, options.epochs, position.step, learningRate(batches - 1), epochSeconds,
                      double(stepsHere * program.batch()) / std::max(epochSeconds, 1e-9),
-                     {position.lossSum / seen, double(position.correct) / seen}, {}, {}, false, waitSeconds / std::max(epochSeconds, 1e-9)};
+                     {position.lossSum / seen, position.correct / seen}, {}, {}, false, waitSeconds / std::max(epochSeconds, 1e-9)};
   waitTotal += waitSeconds, secondsTotal += epochSeconds;
   auto of = [&](const Dataset &set) {
     const Tally tally = evaluate(program, *loader, set, options.limitBatches);
@@ -311,9 +310,6 @@ int Trainer::run() {
     progress.note("done", fmt::format("already trained for {} epochs; --epochs says {}", position.epoch, options.epochs));
     return 0;
   }
-  std::optional<RunLog> log;
-  if (!options.dry)
-    log.emplace(options.checkpoint, options.logDirectory, position.epoch);
   bool stop = stopsEarly(nullptr);
   while (!stop && position.epoch < options.epochs) {
     const Ended ended = runEpoch();
@@ -336,11 +332,11 @@ int Trainer::run() {
     if (best) // first: a crash between the two leaves a `last` that writes the same `best` again
       save(bestFile);
     if (history)
-      history->add(Progress::jsonLine(report)); // before the checkpoint: a line too many is cut off by --resume
+      history->add(report);
     save(lastFile);
     progress.epoch(report);
-    if (log)
-      log->epoch(report);
+    if (history)
+      history->addEvents(report);
     if (stop)
       progress.note("stopped", fmt::format("stopped: {} has not been better for {} epochs", d.train.stop->metric, d.train.stop->epochs));
     if (options.stopAfter && ++epochsHere >= options.stopAfter)

@@ -25,6 +25,7 @@ class Case:
     clip: tuple = ()  # ("norm" | "value", limit)
     smoothing: float = 0.0
     loss: object = None  # (logits, labels) -> loss; None: cross-entropy
+    mixed: object = None  # (logits, labels, second labels, mix) -> loss of a training step, for networks that mix samples
     spread: float = 1.5  # x lies in [-spread, spread)
     f32: bool = False  # compare in f32 too
     golden: bool = True  # False: its training step cannot be compared (random masks), only differentiated
@@ -297,6 +298,29 @@ for name, text, function in LOSSES:
     case(f"loss_{name}", text, *NET, train=f"loss = {text}  optimizer = sgd(lr=0.1)", loss=function, input=(2, 5, 5), f32=name in ("bce", "focal"))
     case(f"loss_{name}_extreme", f"{text}, logits of about 1e4 and -1e4", input=(1, 2, 3), batch=5, spread=8e3,
          train=f"loss = {text}  optimizer = sgd(lr=0.1)", loss=function)
+
+
+def mixture(loss):
+    """The mean over samples of mix L(y) + (1 - mix) L(y2), for a loss that is a mean over samples."""
+    return lambda x, y, y2, mix: torch.stack([m * loss(x[i:i + 1], y[i:i + 1]) + (1 - m) * loss(x[i:i + 1], y2[i:i + 1]) for i, m in enumerate(mix)]).mean()
+
+
+def weighted_mixture(x, y, y2, mix, smoothing=0.0):
+    """Both sums of PyTorch's weighted mean, mixed."""
+    w = torch.tensor(WEIGHTS, dtype=x.dtype)
+    parts = [(m, F.cross_entropy(x, t, w, reduction="none", label_smoothing=smoothing), w[t]) for m, t in ((mix, y), (1 - mix, y2))]
+    return sum((m * l).sum() for m, l, _ in parts) / sum((m * v).sum() for m, _, v in parts)
+
+
+MIXES = 'data { train = idx("images", "labels")  augment { mixup -> cutmix } }\n'
+smooth = lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1)
+for name, text, loss, mixed in [("cross_entropy", "cross_entropy", None, mixture(F.cross_entropy)), ("smoothing", "cross_entropy(smoothing=0.1)", smooth, mixture(smooth)),
+                                ("weights", LOSSES[0][1], LOSSES[0][2], weighted_mixture),
+                                ("weights_smoothing", LOSSES[1][1], LOSSES[1][2], lambda *a: weighted_mixture(*a, smoothing=0.2)),
+                                *((n, t, f, mixture(f)) for n, t, f in LOSSES[2:6] + LOSSES[7:8]),
+                                ("multi_margin", *LOSSES[6][1:], mixture(LOSSES[6][2]))]:  # inputs that lie beside no kink, unlike those drawn for mixed_hinge
+    case(f"mixed_{name}", f"two labels a sample, {text}", *NET, train=f"loss = {text}  optimizer = sgd(lr=0.1)", definitions=MIXES, loss=loss, mixed=mixed,
+         input=(2, 5, 5), f32=name in ("cross_entropy", "focal"))
 V = {"v": "momentum_buffer"}
 ADAM = {"m": "exp_avg", "v": "exp_avg_sq"}
 trained("sgd_momentum", "momentum", "optimizer = sgd(lr=0.05, momentum=0.9)", sgd(lr=0.05, momentum=0.9), states=V)

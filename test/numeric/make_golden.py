@@ -58,7 +58,7 @@ def states(case, tensors):
 
 def recipe(case, tensors={}):
     return {"input": list(case.input), "spread": case.spread, "classes": case.classes, "batch": case.batch, "tensors": tensors,
-            "states": states(case, tensors)}
+            "states": states(case, tensors), **({"mixed": True} if case.mixed else {})}
 
 
 def evaluate(case, n, dtype, training):
@@ -69,6 +69,9 @@ def evaluate(case, n, dtype, training):
     y = torch.tensor(data["y"].values)[:n]
     logits = chain(layers(case), x, net).flatten(1)
     assert logits.shape == (n, case.classes), logits.shape
+    if training and case.mixed:
+        y2, mix = torch.tensor(data["y2"].values)[:n], torch.tensor(data["mix"].values, dtype=torch.float64)[:n].to(dtype)
+        return net, logits, case.mixed(logits, y, y2, mix)
     return net, logits, case.loss(logits, y) if case.loss else F.cross_entropy(logits, y, label_smoothing=case.smoothing)
 
 
@@ -105,7 +108,7 @@ def train_step(case, dtype):
 def outputs(case, dtype):
     """-> net, name -> list of the values that are kept"""
     net, logits, loss = evaluate(case, case.batch + EVALUATED, dtype, False)
-    out = {"eval.logits": logits, **({} if case.loss else {"eval.loss": loss})}  # evaluation measures cross-entropy
+    out = {"eval.logits": logits, "eval.loss": loss}
     if case.golden:
         net, trained = train_step(case, dtype)
         out.update(trained)

@@ -57,14 +57,17 @@ def draw(case, name, shape, low, high):
     return Tensor(list(shape), [low + (high - low) * numbers.random() for _ in range(count(shape))])
 
 
-def draw_labels(case, n, classes):
-    numbers = random.Random(f"{case}/y")
+def draw_labels(case, n, classes, name="y"):
+    numbers = random.Random(f"{case}/{name}")
     return Tensor([n], [numbers.randrange(classes) for _ in range(n)])
 
 
 def inputs(case, recipe, n):
-    """x, y and all parameters, statistics and states of a case. recipe: the golden file's metadata "recipe", parsed."""
+    """x, y, for mixed samples y2 and mix, and all parameters, statistics and states of a case. recipe: the golden file's metadata "recipe", parsed."""
     tensors = {"x": draw(case, "x", [n] + recipe["input"], -recipe["spread"], recipe["spread"]), "y": draw_labels(case, n, recipe["classes"])}
+    if recipe.get("mixed"):
+        tensors["y2"] = draw_labels(case, n, recipe["classes"], "y2")
+        tensors["mix"] = draw(case, "mix", [n], 0.0, 1.0)
     for name, p in {**recipe["tensors"], **recipe["states"]}.items():
         tensors[name] = draw(case, name, p["shape"], *p["range"])
     return tensors

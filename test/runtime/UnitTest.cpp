@@ -2,6 +2,7 @@
 // In: nothing.  Out: 0, or the checks that failed.
 #include "runtime/Failure.h"
 #include "runtime/data/Augment.h"
+#include "runtime/data/BatchLoader.h"
 #include "runtime/data/Image.h"
 #include "runtime/data/Order.h"
 #include "runtime/device/Cpu.h"
@@ -176,13 +177,82 @@ static void augmentation() {
   }
 }
 
+/// Two pictures become one, whoever makes the batch: shares of Beta(alpha, alpha), labels by the share of their pixels.
+static void mixing() {
+  Description d;
+  d.channels = 2, d.height = 8, d.width = 6;
+  d.data.emplace();
+  const int64_t n = 40;
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < n; ++i) {
+    pixels.insert(pixels.end(), size_t(d.imageElements()), uint8_t(i)); // a picture of one value: its number
+    labels.push_back(int32_t(i));
+  }
+  const MemoryDataset set(d.imageElements(), pixels, labels);
+  const BatchLoader loader(d, CNN_F64, {});
+  std::vector<int64_t> samples(size_t(n), 0), cuts;
+  std::iota(samples.begin(), samples.end(), 0);
+  for (const std::vector<Augmentation> &steps : {std::vector<Augmentation>{{"mixup", {0.4}}}, {{"cutmix", {}}}, {{"mixup", {}}, {"cutmix", {}}}, {{"cutmix", {1, 0.3}}}}) {
+    d.data->augment = steps;
+    const Augment augment(d, 7);
+    Batch batch(n, loader.sampleBytes(), CNN_F64), again(n, loader.sampleBytes(), CNN_F64);
+    loader.load(set, samples.data(), n, &augment, 3, batch);
+    loader.load(set, samples.data(), n, &augment, 3, again);
+    CHECK(std::memcmp(batch.x.data(), again.x.data(), size_t(n) * loader.sampleBytes()) == 0);
+    int cut = 0, whole = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const double *x = batch.x.as<double>() + i * d.imageElements(), share = batch.mix.as<double>()[i];
+      const int32_t a = batch.labels.as<int32_t>()[i], b = batch.secondLabels.as<int32_t>()[i];
+      CHECK(a == i && b >= 0 && b < n && share >= 0 && share <= 1);
+      double mean = 0, deviation = 0;
+      for (int64_t k = 0; k < d.imageElements(); ++k)
+        mean += x[k] * 255 / double(d.imageElements()), deviation += std::abs(x[k] - x[0]);
+      CHECK(std::abs(mean - (share * a + (1 - share) * b)) < 1e-9); // the labels' shares are the pixels'
+      cut += deviation > 1e-9;
+      whole += share == 1;
+    }
+    cuts.push_back(cut);
+    CHECK((whole > 15) == (steps[0].args.size() == 2));
+  }
+  CHECK(cuts[0] == 0 && cuts[1] > 25 && cuts[2] > 5 && cuts[2] < 30 && cuts[3] < 20);
+  for (double alpha : {0.2, 1.0, 4.0}) { // mean 1/2, variance 1/(4 (2 alpha + 1))
+    d.data->augment = {{"mixup", {alpha}}};
+    const Mixing mixing(d, 1);
+    constexpr int64_t draws = 20000;
+    double sum = 0, square = 0, partners = 0;
+    for (int64_t i = 0; i < draws; ++i) {
+      const Blend b = mixing.blend(1, uint64_t(i), 100);
+      sum += b.share - 0.5, square += (b.share - 0.5) * (b.share - 0.5), partners += double(b.partner);
+    }
+    const double variance = 1 / (4 * (2 * alpha + 1));
+    CHECK(std::abs(sum / draws) < 4 * std::sqrt(variance / draws)); // four standard errors
+    CHECK(std::abs(square / draws / variance - 1) < 0.05);
+    CHECK(std::abs(partners / draws - 49.5) < 1);
+  }
+  for (const Augmentation &bad : std::vector<Augmentation>{{"mixup", {0}}, {"cutmix", {1, 2}}})
+    try {
+      d.data->augment = {bad};
+      Mixing(d, 1);
+      CHECK(!"numbers without sense are refused");
+    } catch (const Failure &failure) {
+      CHECK(failure.status == Exit::badModel);
+    }
+}
+
 static void metrics() {
   const double z[] = {1, 2, 3};
   // torch.nn.functional.cross_entropy(tensor([[1.,2.,3.]]), tensor([2]), label_smoothing=0.1) in f64
-  CHECK(std::abs(crossEntropy(z, 3, 2, 0) - 0.40760596444438) < 1e-13);
-  CHECK(std::abs(crossEntropy(z, 3, 2, 0.1) - 0.50760596444438) < 1e-13);
+  CHECK(std::abs(Loss({}, 3).of(z, 2).loss - 0.40760596444438) < 1e-13);
+  CHECK(std::abs(Loss({"cross_entropy", 0.1, {}, {}}, 3).of(z, 2).loss - 0.50760596444438) < 1e-13);
   const double huge[] = {1e300, 0, -1e300};
-  CHECK(crossEntropy(huge, 3, 0, 0) == 0);
+  CHECK(Loss({}, 3).of(huge, 0).loss == 0);
+  try {
+    Loss({"hings", 0, {}, {}}, 3);
+    CHECK(!"an unknown loss is refused");
+  } catch (const Failure &failure) {
+    CHECK(failure.status == Exit::badModel);
+  }
   CHECK(missingCpuFeatures("sse2,+sse").empty() && missingCpuFeatures("xop").size() <= 1);
   CHECK(missingCpuFeatures("sse2,avx9000") == std::vector<std::string>{"avx9000"}); // what cannot be checked is missing
   CHECK(printable("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a");
@@ -195,6 +265,7 @@ int main() {
   orders();
   pictures();
   augmentation();
+  mixing();
   metrics();
   fmt::print("{} failures\n", failures);
   return failures != 0;

@@ -1,8 +1,8 @@
-"""Checks history.csv and TensorBoard's event files against each other.
-In: history.csv, a folder of event files, the number of epochs in the table (the events are of the first 3).
+"""Checks history.jsonl and TensorBoard's event files against each other.
+In: history.jsonl, a folder of event files, the number of epochs in the table (the events are of the first 3).
 Out: exit status 0 where every record's checksum and every number is right."""
-import csv
 import glob
+import json
 import math
 import os
 import struct
@@ -27,8 +27,9 @@ def masked(data):
 
 
 assert crc32c(b"123456789") == 0xE3069283  # the check value of RFC 3720's polynomial
-with open(sys.argv[1], newline="") as f:
-    rows = list(csv.DictReader(f))
+with open(sys.argv[1]) as f:
+    lines = [json.loads(line) for line in f]
+rows = [{**r, **{f"{part}_{k}": v for part in ("train", "val", "test") if part in r for k, v in r[part].items()}} for r in lines]
 assert [int(r["epoch"]) for r in rows] == list(range(1, int(sys.argv[3]) + 1)), rows
 assert all(math.isfinite(float(r[k])) for r in rows for k in ("lr", "train_loss", "val_loss", "seconds")), rows
 
