@@ -54,6 +54,8 @@ void reportSyntax(const Unexpected &u, const Span &span, DiagnosticEngine &diagn
     d.fix(whole, "->", "layers are joined by `->` or by a new line");
   } else if (u.text == "=" && u.signs == std::vector<std::string>{"{"} && line.substr(0, span.column).find("if ") != std::string::npos)
     d.fix(span, "==", "a comparison is written `==`");
+  else if (u.signs == std::vector<std::string>{"{"} && u.rule == "layers")
+    d.help("layers stand in braces: { input(3, 32, 32) ... }");
   else if (inLayers(u.rule) && !u.text.empty() && (std::isdigit(static_cast<unsigned char>(u.text[0])) || u.text[0] == '"'))
     d.help("arguments stand in parentheses, with commas between them: conv(32, 3x3)");
   else if (u.text == "=" && (inLayers(u.rule) || expectsColon))
