@@ -319,7 +319,7 @@ Current Elaboration::useBlock(const ast::Step &s, const ast::Block &block, Curre
   Current out = layers(block.layers, in, inner, own);
   statementFixed = outerFixed;
   openBlocks.pop_back();
-  if (!out.bad)
+  if (!out.bad && network.uses.size() < maxLayers) // blocks without layers have no other limit
     network.uses.push_back({name, block.name.text, out.shape, s.span});
   return out;
 }
