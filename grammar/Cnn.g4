@@ -6,6 +6,7 @@ grammar Cnn;
 // param width = 32   network n { input(1, 8, 8) flatten -> dense(2) -> softmax }
 file : definition* EOF ;
 
+// activation square(x) = x * x
 definition : importFile | param | network | block | data | train | tune | activation | optimizer | schedule ;
 
 // import "blocks.cnn"
@@ -32,6 +33,7 @@ layers : '{' pipeline* '}' ;
 // conv(32, 3x3) -> batchnorm -> relu
 pipeline : step ('->' step)* ;
 
+// residual { conv(16, 3x3, pad=1) -> relu }
 step : layer | residual | gate | branch | repeat | forEach | choice | let ;
 
 // stem: conv(32, 3x3, pad=same)

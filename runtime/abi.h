@@ -117,7 +117,9 @@ extern const cnn_model cnn_the_model;
  *   "train": {"epochs": 10, "optimizer": {"name": "sgd", "lr": 0.05, "args": {...}}, "schedule": "cosine",
  *             "loss": {"kind": "cross_entropy", "smoothing": 0.0, "weights": [..one a class, or none], "args": {"delta": 1.0}},
  *             "keep": {"metric": "val.accuracy", "best": "max"} | null,
- *             "stop": {"metric": "val.loss", "epochs": 5} | null, "seed": 1}
+ *             "stop": {"metric": "val.loss", "epochs": 5} | null, "seed": 1,
+ *             "plateau": {"metric": "val.loss", "best": "min", "factor": 0.1, "patience": 10, "cooldown": 0, "threshold": 1e-4, "floor": 0}}
+ *       plateau, where there is one: on top of the schedule, by PyTorch's ReduceLROnPlateau; floor bounds the factors' product
  * }
  */
 

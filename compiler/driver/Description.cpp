@@ -47,7 +47,7 @@ json plateauOf(const Plateau &p) {
 json trainOf(const Train &t) {
   json train = {{"epochs", t.epochs},
           {"optimizer", {{"name", t.optimizer.name}, {"lr", t.optimizer.lr}, {"args", t.optimizer.args}}},
-          {"schedule", t.schedule.name},
+          {"schedule", !t.plateau ? t.schedule.name : t.schedule.name == "constant" ? "plateau" : "plateau on " + t.schedule.name},
           {"loss", {{"kind", t.loss}, {"smoothing", t.smoothing}, {"weights", t.classWeights}, {"args", t.lossArgs}}},
           {"keep", t.keepMetric.empty() ? json(nullptr) : json{{"metric", t.keepMetric}, {"best", best(t.keepMetric)}}},
           {"stop", t.stopMetric.empty() ? json(nullptr) : json{{"metric", t.stopMetric}, {"epochs", t.stopEpochs}}},

@@ -1,4 +1,4 @@
-// Draws a network: boxes from top to bottom, the ways of a branch side by side, shortcuts as arcs beside what they leave out.
+// Draws a network: boxes from top to bottom, the ways of a branch side by side, shortcuts as arcs beside what they leave out, blocks as grounds.
 // In: a Network.  Out: SVG that needs nothing else, or DOT.
 #include "compiler/driver/Graph.h"
 #include "compiler/driver/Show.h"
@@ -9,7 +9,7 @@
 namespace cnnc {
 namespace {
 
-constexpr int boxWidth = 190, lineHeight = 17, boxPad = 6, rowGap = 24, laneGap = 46, margin = 28, heading = 58;
+constexpr int boxWidth = 190, lineHeight = 17, boxPad = 6, rowGap = 24, laneGap = 46, margin = 34, heading = 58, frameGap = 8;
 
 /// One box: a layer and those that only follow it.
 struct Box {
@@ -171,6 +171,9 @@ public:
       parameters += parameterCount(network, layer);
     out += text(margin, margin + 16, "h", network.name);
     out += text(margin, margin + 36, "s", grouped(parameters) + " parameters, " + std::to_string(network.layers.size()) + " layers, " + std::to_string(network.classes) + " classes");
+    for (const BlockUse &use : network.uses)
+      if (use.name.find('.') == std::string::npos)
+        frame(use);
     for (const Box &box : boxes)
       for (size_t k = 0; k < box.inputs.size(); ++k)
         edge(boxes[size_t(box.inputs[k])], box);
@@ -184,7 +187,36 @@ private:
   int middle(const Box &box) const { return left(box) + boxWidth / 2; }
   int top(const Box &box) const { return tops[size_t(box.rank)]; }
 
+  /// A light ground behind the boxes that one use of a block makes, with its name up its left side.
+  void frame(const BlockUse &use) {
+    int x0 = width, x1 = 0, y0 = height, y1 = 0;
+    for (const Box &box : boxes) {
+      if (network.layers[size_t(box.layers[0])].name.compare(0, use.name.size() + 1, use.name + ".") != 0)
+        continue;
+      x0 = std::min(x0, left(box)), x1 = std::max(x1, left(box) + boxWidth);
+      y0 = std::min(y0, top(box)), y1 = std::max(y1, top(box) + heightOf(box));
+    }
+    if (x0 > x1)
+      return;
+    x0 -= frameGap, x1 += laneGap / 2 + 2, y0 -= frameGap, y1 += frameGap; // to the right there is room for the arcs
+    out += "<rect x=\"" + std::to_string(x0) + "\" y=\"" + std::to_string(y0) + "\" width=\"" + std::to_string(x1 - x0) + "\" height=\"" + std::to_string(y1 - y0) +
+           "\" rx=\"10\" fill=\"#f6f7f9\" stroke=\"#dfe3e8\"/>\n<text class=\"s\" text-anchor=\"end\" transform=\"translate(" + std::to_string(x0 - 4) + " " +
+           std::to_string(y0 + 4) + ") rotate(-90)\">" + use.name + "</text>\n";
+  }
+
   void path(const std::string &d) { out += "<path class=\"e\" d=\"" + d + "\" marker-end=\"url(#a)\"/>\n"; }
+
+  /// Arcs of the same lane that begin before this one ends and end behind it: it stays inside of them.
+  int arcsAround(const Box &from, const Box &to) const {
+    int n = 0;
+    for (const Box &box : boxes)
+      for (int input : box.inputs) {
+        const Box &start = boxes[size_t(input)];
+        bool arc = start.lane == from.lane && box.lane == from.lane && box.rank > start.rank + 1;
+        n += arc && start.rank <= from.rank && box.rank >= to.rank && (start.rank < from.rank || box.rank > to.rank);
+      }
+    return n;
+  }
 
   void edge(const Box &from, const Box &to) {
     auto at = [](int x, int y) { return std::to_string(x) + " " + std::to_string(y) + " "; };
@@ -193,7 +225,7 @@ private:
     if (from.lane == to.lane && clear) {
       path("M" + at(x0, y0) + "L" + at(x1, y1));
     } else if (from.lane == to.lane) { // around what lies between
-      int side = left(from) + boxWidth, bulge = side + laneGap / 2 - 4, ym = top(to) + heightOf(to) / 2;
+      int side = left(from) + boxWidth, bulge = side + std::max(6, laneGap / 2 - 4 - 6 * arcsAround(from, to)), ym = top(to) + heightOf(to) / 2;
       path("M" + at(side, y0 - 12) + "C" + at(bulge, y0 - 12) + at(bulge, y0 - 6) + at(bulge, y0 + 10) + "L" + at(bulge, ym - 22) + "C" + at(bulge, ym - 6) + at(bulge, ym) + at(side + 2, ym));
     } else if (to.lane > from.lane) { // the beginning of a way
       int bend = top(to) - rowGap;

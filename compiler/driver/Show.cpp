@@ -2,6 +2,7 @@
 // In: a Network.  Out: text with columns, or JSON with the same numbers.
 #include "compiler/driver/Show.h"
 #include "compiler/frontend/Elaborate.h"
+#include "compiler/frontend/ReceptiveField.h"
 #include "compiler/frontend/ScalarPrograms.h"
 #include "compiler/support/Json.h"
 
@@ -72,12 +73,15 @@ std::string programsJson(const Train &train) {
 
 } // namespace
 
+static std::string sides(Size2 size) { return std::to_string(size.h) + "x" + std::to_string(size.w); }
+
 std::string showTable(const Network &network) {
   int64_t size = elementBytes(network.train.precision);
-  std::vector<std::vector<std::string>> rows = {{"layer", "kind", "output", "parameters", "MACs", "memory", "O = (W - K + 2P)/S + 1"}};
+  std::vector<std::vector<std::string>> rows = {{"layer", "kind", "output", "parameters", "MACs", "memory", "sees", "O = (W - K + 2P)/S + 1"}};
+  std::vector<Size2> fields = receptiveFields(network);
   for (const Layer &layer : network.layers)
     rows.push_back({layer.name, layer.kind, shapeText(layer.output), grouped(parameterCount(network, layer)), grouped(layer.macs),
-                    bytes(double(elementsOf(layer.output)) * double(size)), layer.formula});
+                    bytes(double(elementsOf(layer.output)) * double(size)), sides(fields[rows.size() - 1]), layer.formula});
   std::vector<size_t> widths(rows[0].size());
   for (const auto &row : rows)
     for (size_t i = 0; i < row.size(); ++i)
@@ -87,7 +91,7 @@ std::string showTable(const Network &network) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
       std::string space(widths[i] - row[i].size(), ' ');
-      bool right = i >= 3 && i <= 5;
+      bool right = i >= 3 && i <= 6;
       line += (i ? "  " : "") + (right ? space + row[i] : row[i] + space);
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -110,6 +114,7 @@ std::string showJson(const Network &network) {
   auto dims = [](const MapShape &s) {
     return s.flat ? "[" + std::to_string(s.channels) + "]" : "[" + std::to_string(s.channels) + "," + std::to_string(s.height) + "," + std::to_string(s.width) + "]";
   };
+  std::vector<Size2> fields = receptiveFields(network);
   std::string out = "{\"name\":" + jsonString(network.name) + ",\"input\":" + dims(network.input) + ",\"classes\":" + std::to_string(network.classes) +
                     ",\"batch\":" + std::to_string(network.train.batch) + ",\"layers\":[";
   for (size_t i = 0; i < network.layers.size(); ++i) {
@@ -118,13 +123,13 @@ std::string showJson(const Network &network) {
     for (size_t k = 0; k < layer.inputs.size(); ++k)
       out += (k ? "," : "") + jsonString(network.layers[size_t(layer.inputs[k])].name);
     out += "],\"output\":" + dims(layer.output) + ",\"formula\":" + jsonString(layer.formula) + ",\"parameters\":" + std::to_string(parameterCount(network, layer)) +
-           ",\"macs\":" + std::to_string(layer.macs) + ",\"activation_bytes\":" + std::to_string(elementsOf(layer.output) * size) + "}";
+           ",\"macs\":" + std::to_string(layer.macs) + ",\"receptive_field\":[" + std::to_string(fields[i].h) + "," + std::to_string(fields[i].w) +
+           "],\"activation_bytes\":" + std::to_string(elementsOf(layer.output) * size) + "}";
   }
   out += "],\"tensors\":[";
-  const char *kinds[] = {"weight", "bias", "running_mean", "running_var"};
   for (size_t i = 0; i < network.tensors.size(); ++i) {
     const Tensor &tensor = network.tensors[i];
-    out += std::string(i ? "," : "") + "{\"name\":" + jsonString(tensor.name) + ",\"kind\":\"" + kinds[int(tensor.kind)] + "\",\"shape\":[";
+    out += std::string(i ? "," : "") + "{\"name\":" + jsonString(tensor.name) + ",\"kind\":\"" + kindName(tensor.kind) + "\",\"shape\":[";
     for (size_t k = 0; k < tensor.shape.size(); ++k)
       out += (k ? "," : "") + std::to_string(tensor.shape[k]);
     out += std::string("],\"init\":") + jsonString(tensor.init.kind) + ",\"decay\":" + (tensor.decay ? "true" : "false") + "}";

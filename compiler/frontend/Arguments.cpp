@@ -24,7 +24,8 @@ BoundArguments bindArguments(const std::string &callee, const Span &at, const st
       name = argument.keyword->text;
       if (std::find(names.begin(), names.end(), name) == names.end()) {
         auto &d = diagnostics.report(Diag::UnknownArgument, span, {callee, name});
-        d.suggest(span, name, names);
+        if (!d.suggest(span, name, names) && name == "activation")
+          d.help("an activation is a layer of its own: " + callee + "(...) -> relu");
         std::string all;
         for (const std::string &n : names)
           all += (all.empty() ? "" : ", ") + n;
@@ -34,7 +35,17 @@ BoundArguments bindArguments(const std::string &callee, const Span &at, const st
       }
     } else {
       if (keywordSeen) {
-        diagnostics.report(Diag::ArgumentOrder, span);
+        auto &d = diagnostics.report(Diag::ArgumentOrder, span);
+        auto isFree = [&](const std::string &n) {
+          return !bound.given.count(n) && std::none_of(arguments.begin(), arguments.end(), [&](auto &a) { return a.keyword && a.keyword->text == n; });
+        };
+        auto free = std::find_if(names.begin() + std::min(positional, names.size()), names.end(), isFree);
+        if (free != names.end()) {
+          Span before = span;
+          before.length = 0;
+          d.fix(before, *free + "=", "`" + *free + "` is the next one that has no value: write " + *free + "=...");
+          positional = size_t(free - names.begin()) + 1;
+        }
         bound.good = false;
         continue;
       }
@@ -49,7 +60,8 @@ BoundArguments bindArguments(const std::string &callee, const Span &at, const st
     if (!bound.given.emplace(name, &argument).second) {
       diagnostics.report(Diag::DuplicateArgument, span, {name})
           .label(span, "here again")
-          .secondary(bound.given[name]->value->span, "`" + name + "` has this value already");
+          .secondary(bound.given[name]->value->span, "`" + name + "` has this value already")
+          .help("leave one of the two out");
       bound.good = false;
     }
   }
@@ -93,11 +105,20 @@ Span CallArguments::spanOf(const std::string &name) const {
   return value ? value->span : at;
 }
 
-void CallArguments::wrong(const std::string &name, const std::string &expected) {
+Diagnostic *CallArguments::wrong(const std::string &name, const std::string &expected) {
   bad = true;
   const Value *value = find(name);
-  if (value && !value->bad())
-    diagnostics.report(Diag::WrongType, value->span, {"`" + name + "` of " + callee, expected, describe(*value)});
+  if (!value || value->bad())
+    return nullptr;
+  return &diagnostics.report(Diag::WrongType, value->span, {"`" + name + "` of " + callee, expected, describe(*value)});
+}
+
+Diagnostic *CallArguments::wrongWord(const std::string &name, const std::string &expected, const std::vector<std::string> &words) {
+  Diagnostic *d = wrong(name, expected);
+  const Value *value = find(name);
+  if (d && value->kind == Value::Kind::String && std::find(words.begin(), words.end(), value->text) != words.end())
+    d->fix(value->span, value->text, "`" + value->text + "` is a word of the language and stands without quotes");
+  return d;
 }
 
 std::optional<int64_t> CallArguments::extent(const Value &value, const std::string &what, int64_t least, int64_t most) {
@@ -130,7 +151,10 @@ Size2 CallArguments::size(const std::string &name, Size2 otherwise) {
     return side ? Size2{*side, *side} : otherwise;
   }
   if (value->kind != Value::Kind::Size) {
-    wrong(name, "a number or a size such as 3x3");
+    Diagnostic *d = wrong(name, "a number or a size such as 3x3");
+    bool pair = value->kind == Value::Kind::List && value->items.size() == 2 && value->items[0].isInteger() && value->items[1].isInteger();
+    if (d && pair)
+      d->fix(value->span, numberText(value->items[0].number) + "x" + numberText(value->items[1].number), "a size is written HEIGHTxWIDTH, or (height, width)");
     return otherwise;
   }
   Value h = value->items[0], w = value->items[1];
@@ -144,7 +168,9 @@ bool CallArguments::boolean(const std::string &name, bool otherwise) {
   if (!value)
     return otherwise;
   if (value->kind != Value::Kind::Bool) {
-    wrong(name, "true or false");
+    Diagnostic *d = wrong(name, "true or false");
+    if (d && value->kind == Value::Kind::Number && (value->number == 0 || value->number == 1))
+      d->fix(value->span, value->number ? "true" : "false", std::string("write ") + (value->number ? "true" : "false"));
     return otherwise;
   }
   return value->number != 0;
@@ -175,7 +201,7 @@ std::string CallArguments::word(const std::string &name, const std::vector<std::
   std::string choices;
   for (const std::string &k : known)
     choices += (choices.empty() ? "" : " or ") + k;
-  wrong(name, choices);
+  wrongWord(name, choices, known);
   return known.front();
 }
 
@@ -191,7 +217,7 @@ Init CallArguments::init(const std::string &name, Init otherwise) {
     return otherwise;
   bool word = value->kind == Value::Kind::Word || value->kind == Value::Kind::Call;
   if (!word) {
-    wrong(name, "a way to initialise, such as he_normal");
+    wrongWord(name, "a way to initialise, such as he_normal", initNames());
     return otherwise;
   }
   const auto &names = initNames();

@@ -39,8 +39,10 @@ public:
   void fix(Diagnostic &d, const std::string &name, const std::string &value, const std::string &help) const;
   /// One of `known`; the first one where it is not given.
   std::string word(const std::string &name, const std::vector<std::string> &known);
-  /// Any complaint about one argument.
-  void wrong(const std::string &name, const std::string &expected);
+  /// Any complaint about one argument; null: there is nothing to say of it.
+  Diagnostic *wrong(const std::string &name, const std::string &expected);
+  /// The same, where one of `words` in quotes is meant without them.
+  Diagnostic *wrongWord(const std::string &name, const std::string &expected, const std::vector<std::string> &words);
 
   std::map<std::string, Value> values;
   bool bad = false;

@@ -77,7 +77,7 @@ struct Step {
   bool hasShortcut = false;
   std::vector<ExprPtr> conditions;
   std::vector<Layers> bodies;
-  Span span;
+  Span span, end; ///< end: its last word or sign
 };
 
 struct Parameter {

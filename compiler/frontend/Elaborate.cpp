@@ -154,11 +154,16 @@ Current Elaboration::residual(const ast::Step &s, Current in, Environment &envir
     const MapShape &from = in.shape, &to = body.shape;
     int64_t stride = to.height ? (from.height + to.height - 1) / to.height : 1;
     bool mended = !from.flat && !to.flat && (from.height - 1) / stride + 1 == to.height && (from.width - 1) / stride + 1 == to.width;
-    if (!taken && mended)
-      d.help("shortcut { conv(" + std::to_string(to.channels) + ", 1x1" + (stride == 1 ? "" : ", stride=" + std::to_string(stride)) +
-             ") } makes the two fit");
+    std::string mend = "shortcut { conv(" + std::to_string(to.channels) + ", 1x1" + (stride == 1 ? "" : ", stride=" + std::to_string(stride)) + ") }";
+    Span behind = s.end;
+    behind.column += behind.length;
+    behind.length = 0;
+    if (!s.hasShortcut && mended)
+      d.fix(behind, " " + mend, mend + " makes the two fit");
+    else if (!taken && mended)
+      d.help(mend + " makes the two fit: its condition is false here");
     d.note("the map that enters is " + shapeText(from) + ", from " + originOf(in));
-    return poisoned(body);
+    return body; // what is wrong behind it is wrong with this shape too
   }
   return join(s, "add", {body, shortcut}, scope);
 }
@@ -196,7 +201,7 @@ Current Elaboration::join(const ast::Step &s, const std::string &kind, const std
         text += (text.empty() ? "" : ", ") + shapeText(part.shape);
       auto &d = diagnostics.report(Diag::ShapesDiffer, s.span, {"this " + kind}).label(s.span, "the maps are " + text);
       d.note(kind == "add" ? "add needs the same channels, height and width" : "concat needs the same height and width");
-      return poisoned(parts[0]);
+      return parts[0];
     }
     if (kind == "concat")
       shape.channels += other.channels;
@@ -223,7 +228,7 @@ Current Elaboration::gate(const ast::Step &s, Current in, Environment &environme
     diagnostics.report(Diag::GateShape, s.span)
         .label(s.span, "it gives " + shapeText(factors.shape) + " for a map of " + shapeText(in.shape))
         .help("end it with dense(in.channels) -> sigmoid, where `in` is the map that enters the gate");
-    return poisoned(in);
+    return in;
   }
   return push(s, nameFor(s, "gate", scope), "gate", GateLayer{}, {in.layer, factors.layer}, in.shape);
 }
@@ -258,10 +263,10 @@ Current Elaboration::call(const ast::Step &s, Current in, Environment &environme
     return useBlock(s, *block->second, in, environment, scope);
   if (auto program = definitions.activations.find(name); program != definitions.activations.end())
     return activation(s, *program->second, in, environment, scope);
-  return unknownLayer(s, name, environment, in);
+  return unknownLayer(s, name, environment, in, scope);
 }
 
-Current Elaboration::unknownLayer(const ast::Step &s, const std::string &name, Environment &environment, Current in) {
+Current Elaboration::unknownLayer(const ast::Step &s, const std::string &name, Environment &environment, Current in, Scope &scope) {
   std::vector<std::string> known = layerKinds();
   for (auto &[block, unused] : definitions.blocks)
     known.push_back(block);
@@ -269,6 +274,11 @@ Current Elaboration::unknownLayer(const ast::Step &s, const std::string &name, E
     known.push_back(program);
   auto &d = diagnostics.report(Diag::UnknownLayer, s.name.span, {name});
   d.suggest(name == s.name.text ? s.name.span : Span(), name, known);
+  if (auto meant = nearest(name, known); meant && !environment.find(*meant)) { // its arguments, and what comes behind it, are judged as if it stood there
+    ast::Step mended = s;
+    mended.name.text = *meant;
+    return call(mended, in, environment, scope);
+  }
   for (const ast::Argument &argument : s.arguments)
     evaluate(*argument.value, environment, in);
   return poisoned(in);
@@ -309,7 +319,7 @@ Current Elaboration::useBlock(const ast::Step &s, const ast::Block &block, Curre
   Current out = layers(block.layers, in, inner, own);
   statementFixed = outerFixed;
   openBlocks.pop_back();
-  if (!out.bad)
+  if (!out.bad && network.uses.size() < maxLayers) // blocks without layers have no other limit
     network.uses.push_back({name, block.name.text, out.shape, s.span});
   return out;
 }

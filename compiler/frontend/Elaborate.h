@@ -42,7 +42,7 @@ private:
   Current join(const ast::Step &s, const std::string &kind, const std::vector<Current> &parts, Scope &scope);
   Current call(const ast::Step &s, Current in, Environment &environment, Scope &scope);
   Current useBlock(const ast::Step &s, const ast::Block &block, Current in, Environment &environment, Scope &scope);
-  Current unknownLayer(const ast::Step &s, const std::string &name, Environment &environment, Current in);
+  Current unknownLayer(const ast::Step &s, const std::string &name, Environment &environment, Current in, Scope &scope);
   Value evaluate(const ast::Expr &e, const Environment &environment, const Current &in);
   std::optional<bool> condition(const ast::Expr &e, const Environment &environment, const Current &in);
   std::string nameFor(const ast::Step &s, const std::string &kind, Scope &scope);
@@ -70,9 +70,10 @@ private:
   std::optional<Pads> pads(CallArguments &a, const Window &window, const MapShape &in);
   std::optional<MapShape> slide(const ast::Step &s, CallArguments &a, const Window &window, const Current &in, int64_t channels);
   void kernelTooLarge(const ast::Step &s, CallArguments &a, const Window &window, const Current &in, int64_t channels, bool vertical);
-  void warnUnread(const ast::Step &s, CallArguments &a, const Window &window, const MapShape &in);
+  void warnUnread(const ast::Step &s, CallArguments &a, const Window &window, const MapShape &in, const MapShape &out);
   std::string windowFormula(const Window &window, const MapShape &in, const MapShape &out);
   std::string originOf(const Current &map);
+  std::string chainTo(const Current &map);
 
   Current push(const ast::Step &s, const std::string &name, const std::string &kind, LayerBody body, std::vector<int> inputs, MapShape output,
                int64_t macs = 0, std::string formula = "");

@@ -217,6 +217,14 @@ Current Elaboration::inputLayer(const ast::Step &s, CallArguments &a, const Curr
   }
   MapShape shape{a.integer("channels", 1, 1, shape::maxExtent), a.integer("height", 1, 1, shape::maxExtent), a.integer("width", 1, 1, shape::maxExtent), false};
   network.input = shape;
+  // So few columns for so many rows and channels: a picture with its channels last.
+  constexpr int64_t mostColours = 4, leastSide = 8;
+  if (shape.width <= mostColours && shape.height >= leastSide && shape.channels >= leastSide && !a.bad) {
+    std::string call = "input(" + text(shape.width) + ", " + text(shape.channels) + ", " + text(shape.height) + ")";
+    auto &d = diagnostics.report(Diag::ChannelsLast, s.span, {text(shape.channels), text(shape.width)}).label(s.span, "channels, height, width");
+    d.fix(s.span, call, call + " is a picture of " + text(shape.channels) + "x" + text(shape.height) + " with " + plural(size_t(shape.width), "channel"));
+    d.remarks.back().changesNetwork = true;
+  }
   Current out = push(s, nameFor(s, "input", scope), "input", InputLayer{}, {}, shape);
   out.bad |= a.bad || in.bad;
   return out;

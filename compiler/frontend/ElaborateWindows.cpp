@@ -18,6 +18,8 @@ struct Elaboration::Window {
 
 namespace {
 
+const std::vector<std::string> padWords = {"same", "narrow", "valid", "wide", "full"};
+
 std::string text(int64_t n) { return std::to_string(n); }
 std::string sides(int64_t h, int64_t w) { return text(h) + "x" + text(w); }
 
@@ -112,14 +114,14 @@ std::optional<Pads> Elaboration::pads(CallArguments &a, const Window &w, const M
     }
     a.bad = true;
     auto &d = diagnostics.report(Diag::UnknownChoice, value->span, {"padding", value->text});
-    if (!d.suggest(value->span, value->text, {"same", "narrow", "valid", "wide", "full"}))
+    if (!d.suggest(value->span, value->text, padWords))
       d.help("pad is a number, a size, a list [top, left, bottom, right], or same, narrow, wide");
     return std::nullopt;
   }
   default:
     break;
   }
-  a.wrong("pad", "a number, a size, a list [top, left, bottom, right] or a word (same, narrow, wide)");
+  a.wrongWord("pad", "a number, a size, a list [top, left, bottom, right] or a word (same, narrow, wide)", padWords);
   return std::nullopt;
 }
 
@@ -149,9 +151,32 @@ void Elaboration::kernelTooLarge(const ast::Step &s, CallArguments &a, const Win
   const Layer &source = network.layers[size_t(in.layer)];
   d.note(source.inputs.empty() ? "the map is " + sides(m.height, m.width) + " from the input at " + position(source.span)
                                : "the map shrank to " + sides(m.height, m.width) + " at " + originOf(in));
+  std::string chain = chainTo(in);
+  if (!chain.empty())
+    d.note(chain);
 }
 
-void Elaboration::warnUnread(const ast::Step &s, CallArguments &a, const Window &w, const MapShape &in) {
+/// The sides of the map from the input on, where they change: "the sides on the way: 224x224 input1, 112x112 conv1, 56x56 maxpool1"; empty where that is
+/// told already.
+std::string Elaboration::chainTo(const Current &map) {
+  std::vector<std::string> stations;
+  for (int i = map.layer; i >= 0;) {
+    const Layer &layer = network.layers[size_t(i)];
+    int before = layer.inputs.empty() ? -1 : layer.inputs[0];
+    const MapShape *from = before < 0 ? nullptr : &network.layers[size_t(before)].output;
+    if (!from || from->height != layer.output.height || from->width != layer.output.width)
+      stations.push_back(sides(layer.output.height, layer.output.width) + " " + layer.name);
+    i = before;
+  }
+  constexpr size_t told = 2, most = 8;
+  std::string text;
+  for (size_t i = stations.size(); i-- > 0;)
+    if (i < most - 1 || i + 1 == stations.size())
+      text += (text.empty() ? "" : ", ") + stations[i] + (i + 1 == stations.size() && stations.size() > most ? ", ..." : "");
+  return stations.size() > told ? "the sides on the way: " + text : "";
+}
+
+void Elaboration::warnUnread(const ast::Step &s, CallArguments &a, const Window &w, const MapShape &in, const MapShape &out) {
   int64_t rows = shape::unreadRows(in.height, w.kernel.h, w.stride.h, w.pad.top, w.pad.bottom + w.ceilExtra.h, w.dilation.h);
   int64_t columns = shape::unreadRows(in.width, w.kernel.w, w.stride.w, w.pad.left, w.pad.right + w.ceilExtra.w, w.dilation.w);
   if (!rows && !columns)
@@ -167,8 +192,8 @@ void Elaboration::warnUnread(const ast::Step &s, CallArguments &a, const Window 
   if (columns)
     which += (rows ? " and " : "") + last(columns, in.width, "column");
   d.label(a.spanOf(a.has("stride") ? "stride" : "kernel"), which + " of the " + shapeText(in) + " map, counted from 0, never " + (rows + columns == 1 ? "enters" : "enter") + " a window");
-  d.formula("O = floor((W - K + P_before + P_after)/S) + 1; " + (rows ? "height " + filledIn(in.height, w.kernel.h, w.stride.h, w.pad.top, w.pad.bottom, w.dilation.h)
-                                                                      : "width " + filledIn(in.width, w.kernel.w, w.stride.w, w.pad.left, w.pad.right, w.dilation.w)));
+  d.formula("O = floor((W - K + P_before + P_after)/S) + 1; " + (rows ? "height " + filledIn(in.height, w.kernel.h, w.stride.h, w.pad.top, w.pad.bottom, w.dilation.h) + " = " + text(out.height)
+                                                                      : "width " + filledIn(in.width, w.kernel.w, w.stride.w, w.pad.left, w.pad.right, w.dilation.w) + " = " + text(out.width)));
   // The padding at the bottom and right with which S divides.
   auto missing = [](int64_t W, int64_t K, int64_t S, int64_t Pb, int64_t Pa, int64_t D) {
     int64_t rest = (W - *shape::effectiveKernel(K, D) + Pb + Pa) % S;
@@ -209,8 +234,9 @@ std::optional<MapShape> Elaboration::slide(const ast::Step &s, CallArguments &a,
         .label(s.span, high && wide ? shapeText({channels, *high, *wide, false}) + " has more than 2^36 elements" : "its sides overflow");
     return std::nullopt;
   }
-  warnUnread(s, a, w, m);
-  return MapShape{channels, *high, *wide, false};
+  MapShape out{channels, *high, *wide, false};
+  warnUnread(s, a, w, m, out);
+  return out;
 }
 
 /// Is there a map to slide over? What is wrong with `pad` is said even where there is none.
@@ -255,7 +281,7 @@ Current Elaboration::convolution(const ast::Step &s, const std::string &kind, Ca
     auto &d = diagnostics.report(Diag::Groups, s.span).label(a.spanOf("groups"), text(groups) + " does not divide " + what);
     int64_t g = std::gcd(std::gcd(C, filters), groups);
     a.fix(d, "groups", text(g), "groups=" + text(g) + " divides both " + text(C) + " channels and " + text(filters) + " filters");
-    return poisoned(in);
+    groups = g; // the shapes behind it do not depend on it
   }
   auto pad = pads(a, w, in.shape);
   if (!pad)

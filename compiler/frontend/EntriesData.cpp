@@ -15,7 +15,11 @@ Entries::Table Entries::entriesOf(const ast::Section &section, const std::string
       std::string all;
       for (const std::string &k : known)
         all += (all.empty() ? "" : ", ") + k;
-      d.suggest(entry.name.span, name, known);
+      bool ofOptimizer = what == "train" && (name == "lr" || name == "learning_rate" || name == "momentum" || name == "weight_decay");
+      if (ofOptimizer)
+        d.help("it is an argument of the optimizer: sgd(lr=0.1, momentum=0.9, weight_decay=5e-4)");
+      else
+        d.suggest(entry.name.span, name, known);
       d.note("it takes " + all);
       continue;
     }

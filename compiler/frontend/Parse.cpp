@@ -72,7 +72,10 @@ public:
   void syntaxError(antlr4::Recognizer *recognizer, AntlrToken *offending, size_t, size_t, const std::string &, std::exception_ptr) override {
     ++count;
     bool reported = offending && (!lines.insert(offending->getLine()).second);
+    // Where the parser has lost its way, what stands within braces looks to it like definitions, and the file like unfinished.
     if (!offending || reported || count > maxSyntaxErrors)
+      return;
+    if (count > 1 && isDefinitionRule(recognizer) && (offending->getType() == AntlrToken::EOF || depthAt(recognizer, offending) > 0))
       return;
     if (auto *parser = dynamic_cast<antlr4::Parser *>(recognizer))
       reportSyntax(unexpected(parser, offending), places.span(offending), diagnostics);
@@ -81,6 +84,20 @@ public:
   std::set<size_t> lines; ///< those of which something has been said
 
 private:
+  static bool isDefinitionRule(antlr4::Recognizer *recognizer) {
+    auto *parser = dynamic_cast<antlr4::Parser *>(recognizer);
+    std::string rule = parser ? parser->getRuleNames()[parser->getContext()->getRuleIndex()] : "";
+    return isOneOf(rule, {"file", "definition"}) || (parser && parser->getCurrentToken()->getType() == AntlrToken::EOF);
+  }
+  /// Braces open in front of a token.
+  static int depthAt(antlr4::Recognizer *recognizer, const AntlrToken *token) {
+    auto *tokens = dynamic_cast<antlr4::BufferedTokenStream *>(recognizer->getInputStream());
+    int depth = 0;
+    for (size_t i = 0; tokens && i < token->getTokenIndex(); ++i)
+      depth += (tokens->get(i)->getText() == "{") - (tokens->get(i)->getText() == "}");
+    return depth;
+  }
+
   static constexpr size_t maxSyntaxErrors = 20;
   const Places &places;
   DiagnosticEngine &diagnostics;
@@ -272,6 +289,7 @@ ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
   using Kind = ast::Step::Kind;
   ast::Step s;
   s.span = places.span(context->getStart());
+  s.end = context->getStop() ? places.span(context->getStop()) : s.span;
   auto bodies = [&](const std::vector<CnnParser::LayersContext *> &list) {
     for (auto *body : list)
       s.bodies.push_back(layers(body));

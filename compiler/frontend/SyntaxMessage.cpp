@@ -19,7 +19,9 @@ std::string expectedInWords(const Unexpected &u) {
     words.push_back("a value");
   else if (u.name)
     words.push_back(inLayers(u.rule) ? "a layer" : "a name");
-  for (const std::string &sign : u.signs) {
+  std::vector<std::string> signs = u.signs;
+  std::stable_partition(signs.begin(), signs.end(), [](auto &sign) { return !sign.empty(); });
+  for (const std::string &sign : signs) {
     bool isWord = !sign.empty() && std::isalpha(static_cast<unsigned char>(sign[0]));
     bool isOperator = isOneOf(sign, {"+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", "if", "not", "."});
     if ((u.value && (isWord || isOneOf(sign, {"(", "[", "-"}))) || (u.name && isWord) || isOperator)
@@ -41,13 +43,23 @@ std::string expectedInWords(const Unexpected &u) {
 
 void reportSyntax(const Unexpected &u, const Span &span, DiagnosticEngine &diagnostics) {
   auto &d = diagnostics.report(Diag::Syntax, span, {u.text.empty() ? "end of file" : quoted(u.text)}).label(span, expectedInWords(u));
+  std::string line = span.file ? lineText(*span.file, span.line) : "";
+  bool arrow = u.text == "=" && line.compare(std::min<size_t>(span.column, line.size()), 1, ">") == 0;
   bool expectsColon = std::find(u.signs.begin(), u.signs.end(), ":") != u.signs.end();
   if (isOneOf(u.rule, {"file", "definition"}) && u.isName)
     d.suggest(span, u.text, definitionWords);
+  else if (inLayers(u.rule) && (arrow || isOneOf(u.text, {"-", ",", "|"}))) {
+    Span whole = span;
+    whole.length += arrow;
+    d.fix(whole, "->", "layers are joined by `->` or by a new line");
+  } else if (u.text == "=" && u.signs == std::vector<std::string>{"{"} && line.substr(0, span.column).find("if ") != std::string::npos)
+    d.fix(span, "==", "a comparison is written `==`");
+  else if (u.signs == std::vector<std::string>{"{"} && u.rule == "layers")
+    d.help("layers stand in braces: { input(3, 32, 32) ... }");
+  else if (inLayers(u.rule) && !u.text.empty() && (std::isdigit(static_cast<unsigned char>(u.text[0])) || u.text[0] == '"'))
+    d.help("arguments stand in parentheses, with commas between them: conv(32, 3x3)");
   else if (u.text == "=" && (inLayers(u.rule) || expectsColon))
     d.help("a constant is named outside of the network with `param`, a map inside with `let`, and a layer by `name: layer`");
-  else if (inLayers(u.rule) && isOneOf(u.text, {",", "|"}))
-    d.fix(span, "->", "layers are joined by `->` or by a new line");
   else if (u.text == ":" && isOneOf(u.rule, {"entry", "data", "train", "tune"}))
     d.fix(span, " =", "an entry is written `name = value`");
   else if (u.text == "," && isOneOf(u.rule, {"entry", "data", "train", "tune"}))

@@ -51,12 +51,12 @@ public:
     if (tokens.size() > maxTokens)
       return limit(tokens.back(), "at most " + std::to_string(maxTokens) + " words and signs"), TokensAre::Unusable;
     for (const Token &token : tokens)
-      if (!checkToken(token))
+      if (!checkToken(token, tokens))
         return TokensAre::Unusable;
     if (open.empty())
       return good ? TokensAre::Good : TokensAre::Readable;
     if (good) // a string without an end may have swallowed the bracket
-      diagnostics.report(Diag::Bracket, span(*open.back()), {"this " + quoted(open.back()->text) + " is never closed"});
+      neverClosed(*open.back(), tokens);
     return TokensAre::Unusable;
   }
 
@@ -64,11 +64,30 @@ private:
   Span span(const Token &token) const { return positions.span(token.first, token.last, false); }
   void limit(const Token &token, const std::string &what) { diagnostics.report(Diag::TextLimit, span(token), {what}); }
 
-  bool checkToken(const Token &token) {
+  /// Where the closing bracket was forgotten: in front of the `->` or at the end of the line where the bracket opens.
+  Diagnostic &neverClosed(const Token &opening, const std::vector<Token> &tokens) {
+    auto &d = diagnostics.report(Diag::Bracket, span(opening), {"this " + quoted(opening.text) + " is never closed"});
+    if (opening.text == "{")
+      return d;
+    std::string closing = opening.text == "(" ? ")" : "]";
+    const Token *last = &opening;
+    for (size_t i = size_t(&opening - tokens.data()) + 1; i < tokens.size(); ++i) {
+      const Token &token = tokens[i];
+      if (span(token).line != span(opening).line || isOneOf(token.text, {"->", "{", "}"}))
+        break;
+      last = &token;
+    }
+    Span behind = span(*last);
+    behind.column += behind.length;
+    behind.length = 0;
+    return last == &opening ? d : d.fix(behind, closing, "close it behind " + quoted(last->text));
+  }
+
+  bool checkToken(const Token &token, const std::vector<Token> &tokens) {
     if (token.kind == Token::Kind::Unknown) {
-      auto &d = diagnostics.report(Diag::UnknownCharacter, span(token), {token.text});
       if (token.text == "'")
-        d.help("strings stand in double quotes");
+        return singleQuote(token, tokens), good = false, true;
+      auto &d = diagnostics.report(Diag::UnknownCharacter, span(token), {token.text});
       if (token.text == ";")
         d.fix(span(token), "", "nothing is needed between statements: a new line or `->` will do");
       return good = false, true;
@@ -81,10 +100,26 @@ private:
       limit(token, "names have at most " + std::to_string(maxIdentifier) + " characters");
       return false;
     }
-    return checkBracket(token) && checkLength(token);
+    return checkBracket(token, tokens) && checkLength(token);
   }
 
-  bool checkBracket(const Token &token) {
+  /// One message for a pair of them.
+  void singleQuote(const Token &token, const std::vector<Token> &tokens) {
+    if (token.first <= quotedUntil)
+      return;
+    auto &d = diagnostics.report(Diag::UnknownCharacter, span(token), {token.text});
+    auto isEnd = [&](const Token &other) { return other.text == "'" || span(other).line != span(token).line; };
+    auto end = std::find_if(tokens.begin() + (&token - tokens.data()) + 1, tokens.end(), isEnd);
+    if (end == tokens.end() || end->text != "'" || span(*end).line != span(token).line) {
+      d.help("strings stand in double quotes");
+      return;
+    }
+    quotedUntil = end->first;
+    d.fix(span(token), "\"", "strings stand in double quotes");
+    d.remarks.back().fixes.push_back({span(*end), "\""});
+  }
+
+  bool checkBracket(const Token &token, const std::vector<Token> &tokens) {
     const std::string &text = token.text;
     if (isOneOf(text, {"(", "[", "{"})) {
       open.push_back(&token);
@@ -98,8 +133,7 @@ private:
       const Token &opening = *open.back();
       std::string expected = opening.text == "(" ? ")" : opening.text == "[" ? "]" : "}";
       if (text != expected) {
-        diagnostics.report(Diag::Bracket, span(opening), {"this " + quoted(opening.text) + " is never closed"})
-            .secondary(span(token), "found `" + text + "` where `" + expected + "` was still missing");
+        neverClosed(opening, tokens).secondary(span(token), "found `" + text + "` where `" + expected + "` was still missing");
         return false;
       }
       open.pop_back();
@@ -120,7 +154,7 @@ private:
   const Positions &positions;
   DiagnosticEngine &diagnostics;
   std::vector<const Token *> open;
-  size_t operators = 0;
+  size_t operators = 0, quotedUntil = 0;
   bool good = true;
 };
 

@@ -1,6 +1,7 @@
 // What the front end has worked out about a place: shapes, formulas, parameters.
 // In: a document and a place.  Out: Markdown; hints behind the layers.
 #include "compiler/frontend/Elaborate.h"
+#include "compiler/frontend/ReceptiveField.h"
 #include "compiler/lsp/Context.h"
 #include "compiler/lsp/Features.h"
 
@@ -49,6 +50,9 @@ std::string describe(const Network &network, const Layer &layer) {
   }
   if (layer.macs)
     text += "  \n" + grouped(layer.macs) + " multiply-adds a sample";
+  Size2 field = receptiveFields(network)[size_t(&layer - network.layers.data())];
+  if (!layer.inputs.empty())
+    text += "  \nsees " + std::to_string(field.h) + "x" + std::to_string(field.w) + " of the input";
   return text;
 }
 

@@ -17,7 +17,16 @@ const std::map<std::string, std::string> otherFrameworks = {
     {"gap", "global_avgpool"},  {"adaptive_avgpool", "global_avgpool"}, {"features", "units"}, {"out_features", "units"},
     {"learning_rate", "lr"},    {"batch_size", "batch"},   {"num_epochs", "epochs"},       {"lrelu", "leaky_relu"},
     {"xavier", "xavier_uniform"}, {"glorot_uniform", "xavier_uniform"}, {"kaiming_normal", "he_normal"},
-    {"kaiming_uniform", "he_uniform"}, {"full", "wide"},   {"crossentropy", "cross_entropy"}, {"negative_slope", "slope"}};
+    {"kaiming_uniform", "he_uniform"}, {"full", "wide"},   {"crossentropy", "cross_entropy"}, {"negative_slope", "slope"},
+    {"sum", "add"},             {"cat", "concat"},         {"concatenate", "concat"},      {"batchsize", "batch"},
+    {"conv1d", "conv"},         {"dilations", "dilation"}, {"group", "groups"},            {"in_channels", "channels"},
+    {"use_bias", "bias"},       {"epsilon", "eps"},        {"rate", "p"},                  {"lr_scheduler", "schedule"},
+    {"scheduler", "schedule"},  {"criterion", "loss"},     {"warm", "warmup"},             {"momentum_sgd", "sgd"},
+    {"globalaveragepooling2d", "global_avgpool"},          {"averagepooling2d", "avgpool"}, {"maxpooling2d", "maxpool"},
+    {"batchnormalization", "batchnorm"},                   {"depthwise_conv", "depthwise"}, {"depthwiseconv2d", "depthwise"},
+    {"mnist", "idx"},           {"imagefolder", "folder"}, {"grad_clip", "clip"},          {"early_stopping", "stop"},
+    {"model", "network"},       {"net", "network"},        {"func", "block"},              {"def", "block"},
+    {"layer", "block"},         {"const", "param"},        {"var", "param"},               {"dataset", "data"}};
 
 std::string lower(std::string text) {
   for (char &c : text)
@@ -58,6 +67,13 @@ std::optional<std::string> nearest(const std::string &written, const std::vector
       best = candidate;
       bestDistance = d;
     }
+  }
+  constexpr size_t leastPrefix = 3;
+  for (const std::string &candidate : known) {
+    size_t dot = candidate.rfind('.');
+    bool member = dot != std::string::npos && lower(candidate.substr(dot + 1)) == word; // accuracy: val.accuracy
+    if (!best && (member || (word.size() >= leastPrefix && lower(candidate).compare(0, word.size(), word) == 0)))
+      best = candidate;
   }
   return best;
 }

@@ -49,6 +49,13 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
     m["stop_value"] = fmt::format("{}", p.stopBest);
     m["stop_epoch"] = std::to_string(p.stopEpoch);
   }
+  if (p.plateau.epochs) {
+    m["plateau_best"] = fmt::format("{}", p.plateau.best);
+    m["plateau_epochs"] = std::to_string(p.plateau.epochs);
+    m["plateau_bad"] = std::to_string(p.plateau.bad);
+    m["plateau_cooling"] = std::to_string(p.plateau.cooling);
+    m["plateau_factor"] = fmt::format("{}", p.plateau.factor);
+  }
   return m;
 }
 
@@ -122,6 +129,9 @@ static TrainingPosition positionOf(const SafetensorsFile &file, const Descriptio
   p.stopBest = number<double>(file, "stop_value");
   p.stopEpoch = number<uint64_t>(file, "stop_epoch");
   p.skipped = number<uint64_t>(file, "epoch_skipped");
+  if (file.metadata().count("plateau_epochs"))
+    p.plateau = {number<double>(file, "plateau_best"), number<uint64_t>(file, "plateau_epochs"), number<uint64_t>(file, "plateau_bad"),
+                 number<uint64_t>(file, "plateau_cooling"), number<double>(file, "plateau_factor")};
   if (file.metadata().count("lr_factor"))
     p.lrFactor = number<double>(file, "lr_factor");
   return p;

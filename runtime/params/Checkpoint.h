@@ -6,6 +6,13 @@
 
 namespace rt {
 
+/// What a plateau rule has seen.
+struct PlateauState {
+  double best = 0; ///< of its metric; none yet where epochs is 0
+  uint64_t epochs = 0, bad = 0, cooling = 0; ///< seen; in a row without a better one; of the cooldown still to come
+  double factor = 1; ///< of the learning rate
+};
+
 /// Where training stands.  Nothing in it depends on time, machine or number of threads.
 struct TrainingPosition {
   uint64_t seed = 0;
@@ -20,6 +27,7 @@ struct TrainingPosition {
   double stopBest = 0; ///< of the metric that `stop` names
   uint64_t stopEpoch = 0;
   uint64_t skipped = 0;  ///< steps of the epoch under way that were passed over, their loss not being finite
+  PlateauState plateau;
   double lrFactor = 1;   ///< below 1 after returns to a checkpoint
   std::string otherHash; ///< of the definition that wrote the file, where it is not this one; never written
 };

@@ -105,6 +105,9 @@ static TrainInfo parseTrain(const Json &j) {
     train.keep = KeepRule{keep->at("metric"), get<std::string>(*keep, "best", "max") != "min"};
   if (const Json *stop = find(j, "stop"))
     train.stop = StopRule{stop->at("metric"), get<int64_t>(*stop, "epochs", 1)};
+  if (const Json *p = find(j, "plateau"))
+    train.plateau = PlateauRule{p->at("metric"), get<std::string>(*p, "best", "min") == "max", get<double>(*p, "factor", 0.1), get<double>(*p, "threshold", 1e-4),
+                                get<double>(*p, "floor", 0), get<uint64_t>(*p, "patience", 10), get<uint64_t>(*p, "cooldown", 0)};
   train.seed = get<uint64_t>(j, "seed", 0);
   return train;
 }

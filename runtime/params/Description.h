@@ -82,6 +82,14 @@ struct LossInfo {
   std::map<std::string, double> args;
 };
 
+/// The learning rate falls where a metric has not been better for a while; the words and their meaning are those of PyTorch's ReduceLROnPlateau.
+struct PlateauRule {
+  std::string metric;
+  bool max = false;
+  double factor = 0.1, threshold = 1e-4, floor = 0;
+  uint64_t patience = 10, cooldown = 0; ///< epochs
+};
+
 struct TrainInfo {
   int64_t epochs = 1;
   std::string optimizer, schedule;
@@ -89,6 +97,7 @@ struct TrainInfo {
   double lr = 0;
   std::optional<KeepRule> keep;
   std::optional<StopRule> stop;
+  std::optional<PlateauRule> plateau;
   uint64_t seed = 0;
 };
 

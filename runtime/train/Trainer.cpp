@@ -5,6 +5,7 @@
 #include "runtime/data/Order.h"
 #include "runtime/device/FiniteCheck.h"
 #include "runtime/train/Interrupt.h"
+#include "runtime/train/Plateau.h"
 #include <cmath>
 #include <sys/stat.h>
 
@@ -31,7 +32,8 @@ static double metric(const std::string &name, const EpochReport &report, const D
 }
 
 static bool namesPart(const Description &d, const char *prefix) {
-  return (d.train.keep && d.train.keep->metric.rfind(prefix, 0) == 0) || (d.train.stop && d.train.stop->metric.rfind(prefix, 0) == 0);
+  return (d.train.keep && d.train.keep->metric.rfind(prefix, 0) == 0) || (d.train.stop && d.train.stop->metric.rfind(prefix, 0) == 0) ||
+         (d.train.plateau && d.train.plateau->metric.rfind(prefix, 0) == 0);
 }
 
 void Trainer::prepare() {
@@ -56,7 +58,7 @@ void Trainer::prepare() {
   augment = std::make_unique<Augment>(d, position.seed);
   for (const char *part : {"val", "test"})
     if (namesPart(d, part) && !parts->has(part))
-      fail(Exit::badModel, "{} keeps or stops by a metric of {}, which its data block does not declare", d.name, part);
+      fail(Exit::badModel, "{} keeps, stops or slows down by a metric of {}, which its data block does not declare", d.name, part);
   train = parts->get("train");
   if (parts->has("val"))
     val = parts->get("val");
@@ -149,7 +151,7 @@ void Trainer::rollBack() {
 
 double Trainer::learningRate(int64_t batchInEpoch) const {
   const double epoch = double(position.epoch) + double(batchInEpoch) / double(batches);
-  return d.train.lr * options.lrFactor * position.lrFactor * program.schedule(epoch, double(options.epochs));
+  return d.train.lr * options.lrFactor * position.lrFactor * position.plateau.factor * program.schedule(epoch, double(options.epochs));
 }
 
 bool Trainer::notFinite(double lr, double loss) {
@@ -326,6 +328,7 @@ int Trainer::run() {
     if (pendingSignal()) // the measurements are not whole: the epoch is measured again after --resume
       return interrupted();
     const bool best = noteBest(report);
+    const bool slower = d.train.plateau && observePlateau(*d.train.plateau, position.plateau, metric(d.train.plateau->metric, report, d));
     ++position.epoch;
     resetEpoch();
     stop = stopsEarly(&report);
@@ -335,6 +338,8 @@ int Trainer::run() {
       history->add(report);
     save(lastFile);
     progress.epoch(report);
+    if (slower)
+      progress.note("plateau", fmt::format("{} is on a plateau: the learning rate is now {} of the schedule's", d.train.plateau->metric, position.plateau.factor));
     if (history)
       history->addEvents(report);
     if (stop)

@@ -53,11 +53,11 @@ def hints(text):
 # ---- diagnostics: all of them, with codes, places in UTF-16, related places and the compiler's remarks
 assert client.capabilities["hoverProvider"] and client.capabilities["inlayHintProvider"]
 assert client.open(URI, TEXT)["diagnostics"] == [], "a good file has none"
-bad = TEXT.replace("pair(width)", "pair(width) -> con(4, 1x1)").replace("dense(10)", "dense(10, unit=3)")
+bad = TEXT.replace("pair(width)", "pair(width) -> con(8, 1x1)").replace("dense(10)", "dense(10, unit=3)")
 found = client.write(URI, bad)["diagnostics"]
 assert [d["code"] for d in found] == ["E0301", "E0303"], found
 assert found[0]["severity"] == 1 and found[0]["source"] == "cnnc" and "did you mean `conv`?" in found[0]["message"], found
-assert (found[0]["range"]["start"]["line"], found[0]["range"]["start"]["character"]) == place(bad, "con(4"), found
+assert (found[0]["range"]["start"]["line"], found[0]["range"]["start"]["character"]) == place(bad, "con(8"), found
 twice = TEXT + "param width = 9\n"
 again = client.write(URI, twice)["diagnostics"][0]
 assert again["code"] == "E0310" and again["relatedInformation"][0]["location"]["range"]["start"]["line"] == 1, again
