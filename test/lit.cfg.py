@@ -43,6 +43,7 @@ for word, meaning in [
 
 for feature, path in [
     ("fashion-mnist", "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"),
+    ("fuzzers", os.path.join(build, "fuzz", "bin", "module-fuzzer")),
     ("fake-trainer", os.path.join(build, "bin", "test-trainer")),
 ]:
     if os.path.exists(path):

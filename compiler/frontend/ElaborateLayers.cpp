@@ -366,11 +366,11 @@ Current Elaboration::activation(const ast::Step &s, const ast::Program &program,
 }
 
 void Elaboration::finish(const ast::Network &source, Current last) {
-  if (last.bad || last.layer < 0 || stopped)
+  if (last.layer < 0 || stopped)
     return;
   for (const Layer &layer : network.layers) {
     bool isSoftmax = std::holds_alternative<SoftmaxLayer>(layer.body);
-    if (isSoftmax && &layer != &network.layers[size_t(last.layer)]) {
+    if (isSoftmax && (last.bad || &layer != &network.layers[size_t(last.layer)])) { // what is behind it may be wrong in its own right
       const Layer *next = &layer + 1;
       auto &d = diagnostics.report(Diag::SoftmaxLast, layer.span).label(layer.span, "this softmax is not");
       if (next < &network.layers.back() + 1)
@@ -379,6 +379,8 @@ void Elaboration::finish(const ast::Network &source, Current last) {
       return;
     }
   }
+  if (last.bad)
+    return;
   ast::Step end = {};
   end.span = network.layers[size_t(last.layer)].span;
   Scope scope;

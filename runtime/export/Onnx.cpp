@@ -168,6 +168,12 @@ private:
       return groupNorm(l, a, in[0]);
     if (op == "layernorm")
       return layerNorm(l, a, in[0]);
+    if (op == "layernorm_channels")
+      return channelNorm(l, a, in[0]);
+    if (op == "layer_scale") {
+      const Shape perChannel = l.flat ? Shape{l.output[0]} : Shape{l.output[0], 1, 1};
+      return g.node("Mul", {in[0], parameter(a["weight"], &perChannel)});
+    }
     if (op == "lrn")
       return lrn(l, a, in[0]);
     if (op == "dropout") // the identity, outside of training
@@ -256,6 +262,18 @@ private:
     if (!a["bias"].is_null())
       in.push_back(parameter(a["bias"], &shape));
     return g.node("LayerNormalization", in, {OnnxGraph::integer("axis", 1), OnnxGraph::real("epsilon", a["eps"])});
+  }
+
+  /// Over the channels of each pixel: ONNX normalises the last axes alone.
+  std::string channelNorm(const LayerInfo &l, const Json &a, std::string x) {
+    const int64_t C = l.output[0];
+    if (!l.flat)
+      x = g.node("Transpose", {x}, {OnnxGraph::integers("perm", {0, 2, 3, 1})});
+    Names in{x, a["weight"].is_null() ? g.tensor(l.name + ".weight", {C}, std::vector<double>(size_t(C), 1)) : parameter(a["weight"])};
+    if (!a["bias"].is_null())
+      in.push_back(parameter(a["bias"]));
+    x = g.node("LayerNormalization", in, {OnnxGraph::integer("axis", -1), OnnxGraph::real("epsilon", a["eps"])});
+    return l.flat ? x : g.node("Transpose", {x}, {OnnxGraph::integers("perm", {0, 3, 1, 2})});
   }
 
   /// An even window reaches one channel further back, ONNX's one further on (and onnxruntime knows odd ones alone): spelt out as a mean.
