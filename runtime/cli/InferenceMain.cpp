@@ -2,6 +2,7 @@
 // In: argc, argv.  Out: an exit status (Failure.h).
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
+#include "runtime/data/Image.h"
 #include "runtime/device/ThreadPool.h"
 #include <algorithm>
 #include <charconv>
@@ -9,6 +10,11 @@
 #include <getopt.h>
 
 namespace rt {
+
+/// In the place of the runtime's own, so that libwebp, 200 KB, is not linked.
+Image decodeWebp(const std::string &, const std::string &path) {
+  fail(Exit::badData, "{} is a WebP file; this program, compiled with --inference, reads PNG and JPEG", printable(path));
+}
 
 static constexpr int maxThreads = 1024;
 static const std::pair<const char *, int (*)(const cnn_model &, const Options &)> commands[] = {
@@ -18,7 +24,7 @@ static void printHelp(const char *program, const Description &d, FILE *to) {
   fmt::print(to,
              "{0}: the network {1} ({2}x{3}x{4} -> {5} classes), for inference alone\n\n"
              "usage: {0} COMMAND [options]\n"
-             "  predict CHECKPOINT IMAGE...   the likeliest classes of PNG, JPEG or WebP files, folders, or a list on stdin (-)\n"
+             "  predict CHECKPOINT IMAGE...   the likeliest classes of PNG or JPEG files, folders, or a list on stdin (-)\n"
              "          --top N  --format text|csv|json\n"
              "  eval CHECKPOINT               accuracy, top-5, loss, per-class table, confusions\n"
              "          --data DIR  --split test|val|train  --json\n"
