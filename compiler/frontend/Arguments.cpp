@@ -50,8 +50,12 @@ BoundArguments bindArguments(const std::string &callee, const Span &at, const st
         continue;
       }
       if (positional >= names.size()) {
-        diagnostics.report(Diag::TooManyArguments, span,
-                           {callee, names.empty() ? "no arguments" : "at most " + plural(names.size(), "argument"), std::to_string(arguments.size())});
+        auto &d = diagnostics.report(Diag::TooManyArguments, span,
+                                     {callee, names.empty() ? "no arguments" : "at most " + plural(names.size(), "argument"), std::to_string(arguments.size())});
+        std::string all;
+        for (const std::string &n : names)
+          all += (all.empty() ? "" : ", ") + n;
+        d.note(names.empty() ? "`" + callee + "` stands alone, without parentheses or with empty ones" : "`" + callee + "` takes " + all);
         bound.good = false;
         break;
       }

@@ -51,6 +51,7 @@ private:
   std::optional<DataSource> source(const ast::Entry &entry);
   void validation(const ast::Entry &entry, Data &data);
   void normalize(const ast::Entry &entry, Data &data, const Network &network);
+  void oneAChannel(const ast::Expr &e, const std::vector<double> &list, int64_t channels);
   void classes(const ast::Entry &entry, Data &data, const Network &network);
   void augment(const ast::Entry &entry, Data &data);
   // EntriesTrain.cpp

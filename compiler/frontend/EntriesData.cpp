@@ -216,12 +216,23 @@ void Entries::normalize(const ast::Entry &entry, Data &data, const Network &netw
       if (!positive)
         wrong(*argument.value, "std", "greater than 0");
       if (network.input.channels && !list.empty() && int64_t(list.size()) != network.input.channels)
-        diagnostics.report(Diag::NormalizeChannels, argument.value->span, {plural(list.size(), "value"), plural(size_t(network.input.channels), "channel")});
+        oneAChannel(*argument.value, list, network.input.channels);
       (name == "mean" ? data.mean : data.std) = list;
       given[name == "std"] = true;
     }
   if (!given[0] || !given[1] || e.arguments.size() != 2)
     wrong(e, "normalize", "auto, none, or (mean=[...], std=[...])");
+}
+
+void Entries::oneAChannel(const ast::Expr &e, const std::vector<double> &list, int64_t channels) {
+  auto &d = diagnostics.report(Diag::NormalizeChannels, e.span, {plural(list.size(), "value"), plural(size_t(channels), "channel")});
+  constexpr int64_t mostColours = 4;
+  if (list.size() != 1 || channels > mostColours)
+    return;
+  std::string all;
+  for (int64_t i = 0; i < channels; ++i)
+    all += (i ? ", " : "") + numberText(list[0]);
+  d.fix(e.span, "[" + all + "]", "one value a channel: [" + all + "]");
 }
 
 void Entries::augment(const ast::Entry &entry, Data &data) {

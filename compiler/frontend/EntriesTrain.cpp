@@ -75,7 +75,8 @@ void Entries::optimizer(const ast::Entry *entry, Train &train) {
   if (!program)
     return;
   if (program->lr == 0)
-    diagnostics.report(Diag::ZeroLearningRate, values.count("lr") ? values["lr"].span : e.span);
+    diagnostics.report(Diag::ZeroLearningRate, values.count("lr") ? values["lr"].span : e.span)
+        .help("the usual beginnings are 0.1 to 0.01 with sgd, and 1e-3 with adam");
   train.optimizer = *program;
 }
 

@@ -80,7 +80,7 @@ private:
   template <typename T> bool isNew(std::map<std::string, const T *> &table, const T &definition) {
     auto [it, inserted] = table.emplace(definition.name.text, &definition);
     if (!inserted && isBuiltin(it->second->name)) {
-      diagnostics.report(Diag::ReplacesBuiltin, definition.name.span, {definition.name.text});
+      diagnostics.report(Diag::ReplacesBuiltin, definition.name.span, {definition.name.text}).note("the prelude's own definitions still mean the built-in one");
       it->second = &definition;
       return true;
     }
@@ -104,7 +104,7 @@ private:
       redefined(block.name, activation->second->name);
       return false;
     }
-    diagnostics.report(Diag::ReplacesBuiltin, block.name.span, {block.name.text});
+    diagnostics.report(Diag::ReplacesBuiltin, block.name.span, {block.name.text}).note("the prelude's own definitions still mean the built-in one");
     return true;
   }
 
