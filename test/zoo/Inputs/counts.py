@@ -11,7 +11,7 @@ import time
 COUNTS = {
     "lenet5": 61_706, "alexnet": 61_100_840, "vgg16": 138_357_544, "googlenet": 6_624_904, "resnet18": 11_689_512, "resnet34": 21_797_672,
     "resnet50": 25_557_032, "resnet20": 272_474, "resnet56": 855_770, "squeezenet": 1_235_496, "mobilenet_v2": 3_504_872,
-    "densenet121": 7_978_856, "efficientnet_b0": 5_288_548, "convnext_t": 28_589_128, "wide_resnet28_10": 36_479_194, "lenet": 455_114,
+    "densenet121": 7_978_856, "efficientnet_b0": 5_288_548, "convnext_t": 28_589_128, "wide_resnet28_10": 36_479_194, "lenet": 455_114, "fashion": 288_170,
 }
 
 
