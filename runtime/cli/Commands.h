@@ -64,7 +64,7 @@ int runData(const cnn_model &model, const Options &options);
 int runLrFind(const cnn_model &model, const Options &options);
 
 /// The checkpoint that a command is to look at; says where it is of another definition.
-TrainingPosition readWeights(const std::string &path, const Description &description, TensorStore &store);
+TrainingPosition readWeights(const std::string &path, Description &description, TensorStore &store);
 /// How the options ask for data to be read.
 ReadOptions readOptions(const Options &options);
 int runProfile(const cnn_model &model, const Options &options);

@@ -56,7 +56,7 @@ static void printText(const Description &d, const Options &o, const Tally &t) {
 }
 
 int runEval(const cnn_model &model, const Options &o) {
-  const Description d = parseDescription(model);
+  Description d = parseDescription(model);
   Program program(model, d, o.threads);
   const TrainingPosition position = readWeights(o.checkpoint, d, program.tensors);
   // The split is the training run's own, so that eval --split val sees what was held out.

@@ -9,7 +9,7 @@
 namespace rt {
 
 int runExport(const cnn_model &model, const Options &o) {
-  const Description d = parseDescription(model);
+  Description d = parseDescription(model);
   TensorStore store(d.tensors, model.element_kind);
   const TrainingPosition position = readWeights(o.checkpoint, d, store);
   OnnxOptions options{!o.noFold, o.normalize, position.mean, position.std};

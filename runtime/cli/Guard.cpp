@@ -26,10 +26,11 @@ ReadOptions readOptions(const Options &o) {
   return read;
 }
 
-TrainingPosition readWeights(const std::string &path, const Description &d, TensorStore &store) {
+TrainingPosition readWeights(const std::string &path, Description &d, TensorStore &store) {
   const TrainingPosition position = readCheckpoint(path, d, store, Need::weights);
   if (!position.otherHash.empty())
     fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(position.otherHash));
+  d.nameClasses(position.classNames);
   foldNormalization(d.folded, store);
   return position;
 }

@@ -96,7 +96,7 @@ static void explain(const Options &o, Program &program, const BatchLoader &loade
 }
 
 int runPredict(const cnn_model &model, const Options &o) {
-  const Description d = parseDescription(model);
+  Description d = parseDescription(model);
   if (d.channels != 1 && d.channels != 3)
     fail(Exit::badData, "pictures have 1 or 3 channels, the network's input has {}", d.channels);
   const std::vector<std::string> images = picturesOf(o.images);

@@ -163,7 +163,7 @@ static constexpr const char *style =
     "path.grid{stroke:#e4e4e4;fill:none}.axis{stroke:#888;fill:none}pre{background:#f6f6f6;padding:1em;overflow:auto}dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}dd{margin:0}";
 
 int runReport(const cnn_model &model, const Options &o) {
-  const Description d = parseDescription(model);
+  Description d = parseDescription(model);
   Program program(model, d, o.threads);
   const TrainingPosition position = readWeights(o.checkpoint, d, program.tensors);
   DataParts parts(d, o.data, o.seed.value_or(position.step ? position.seed : d.train.seed));

@@ -16,6 +16,7 @@ public:
   /// same time.  Fails with Exit::badData where the image is decoded only now and is damaged.
   virtual const uint8_t *image(int64_t i) const = 0;
   virtual bool inMemory() const { return true; } ///< false: image() reads files
+  virtual std::vector<std::string> classNames() const { return {}; } ///< as the files have them; empty: they have none
 };
 
 /// A set that is held in memory whole.
@@ -57,6 +58,7 @@ public:
   int32_t label(int64_t i) const override { return whole->label(indices[size_t(i)]); }
   const uint8_t *image(int64_t i) const override { return whole->image(indices[size_t(i)]); }
   bool inMemory() const override { return whole->inMemory(); }
+  std::vector<std::string> classNames() const override { return whole->classNames(); }
 
 private:
   std::shared_ptr<const Dataset> whole;

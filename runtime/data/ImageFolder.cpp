@@ -35,7 +35,7 @@ std::shared_ptr<const Dataset> readImageFolder(const ReaderInput &input) {
     for (const std::string &name : entriesOf(directory + "/" + classes[c]))
       if (isPicture(name))
         pictures.push_back({directory + "/" + classes[c] + "/" + name, int32_t(c)});
-  return pictureSet(std::move(pictures), input);
+  return pictureSet(std::move(pictures), input, std::move(classes));
 }
 
 } // namespace rt

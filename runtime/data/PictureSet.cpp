@@ -14,16 +14,18 @@ namespace {
 
 class PictureSet : public Dataset {
 public:
-  PictureSet(std::vector<Picture> pictures, const ReaderInput &input);
+  PictureSet(std::vector<Picture> pictures, const ReaderInput &input, std::vector<std::string> classNames);
   int64_t size() const override { return int64_t(pictures.size()); }
   int32_t label(int64_t i) const override { return pictures[size_t(i)].label; }
   const uint8_t *image(int64_t i) const override;
   bool inMemory() const override { return cached == size(); }
+  std::vector<std::string> classNames() const override { return names; }
 
 private:
   void decode(const std::string &path, uint8_t *out) const;
   void leaveOut(const std::vector<std::string> &problems);
   std::vector<Picture> pictures;
+  std::vector<std::string> names;
   Description shape; ///< of the network's input
   size_t imageBytes;
   int64_t cached = 0, maxBad;
@@ -44,8 +46,8 @@ void PictureSet::decode(const std::string &path, uint8_t *out) const {
   std::memcpy(out, image.pixels.data(), imageBytes);
 }
 
-PictureSet::PictureSet(std::vector<Picture> list, const ReaderInput &input)
-    : pictures(std::move(list)), imageBytes(size_t(input.description.imageElements())), maxBad(input.options.maxBad) {
+PictureSet::PictureSet(std::vector<Picture> list, const ReaderInput &input, std::vector<std::string> classNames)
+    : pictures(std::move(list)), names(std::move(classNames)), imageBytes(size_t(input.description.imageElements())), maxBad(input.options.maxBad) {
   shape.channels = input.description.channels, shape.height = input.description.height, shape.width = input.description.width;
   if (input.description.data) {
     shape.data.emplace();
@@ -112,10 +114,10 @@ bool isPicture(const std::string &name) {
   return ending == "png" || ending == "jpg" || ending == "jpeg" || ending == "webp";
 }
 
-std::shared_ptr<const Dataset> pictureSet(std::vector<Picture> pictures, const ReaderInput &input) {
+std::shared_ptr<const Dataset> pictureSet(std::vector<Picture> pictures, const ReaderInput &input, std::vector<std::string> classNames) {
   if (input.description.channels != 1 && input.description.channels != 3)
     fail(Exit::badData, "pictures have 1 or 3 channels, the network's input has {}", input.description.channels);
-  return std::make_shared<PictureSet>(std::move(pictures), input);
+  return std::make_shared<PictureSet>(std::move(pictures), input, std::move(classNames));
 }
 
 } // namespace rt

@@ -12,6 +12,7 @@ struct Picture {
 
 bool isPicture(const std::string &name); ///< by its ending: png, jpg, jpeg, webp
 
-std::shared_ptr<const Dataset> pictureSet(std::vector<Picture> pictures, const ReaderInput &input);
+/// `classNames`: as the files have them, or none.
+std::shared_ptr<const Dataset> pictureSet(std::vector<Picture> pictures, const ReaderInput &input, std::vector<std::string> classNames = {});
 
 } // namespace rt

@@ -18,6 +18,11 @@ struct Running {
     position.seed = seed;
     if (description.data && description.data->normalize == DataInfo::Normalize::given)
       position.mean = description.data->mean, position.std = description.data->std;
+    nameClasses();
+  }
+  void nameClasses() {
+    description.nameClasses(position.classNames);
+    classNames.clear();
     for (int64_t k = 0; k < description.classes; ++k)
       classNames.push_back(description.className(k));
   }
@@ -137,6 +142,7 @@ int cnn_lib_load(cnn_lib_model *model, const char *path) {
     if (position.mean.empty()) // not one of ours
       position.mean = r.position.mean, position.std = r.position.std, position.seed = r.position.seed;
     r.position = position;
+    r.nameClasses();
   });
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace rt {
 
@@ -38,6 +39,8 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
     if (p.skipped)
       m["epoch_skipped"] = std::to_string(p.skipped);
   }
+  if (!p.classNames.empty())
+    m["class_names"] = nlohmann::json(p.classNames).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (p.lrFactor != 1)
     m["lr_factor"] = fmt::format("{}", p.lrFactor);
   if (p.bestEpoch && d.train.keep) {
@@ -112,6 +115,21 @@ static std::vector<double> numberList(const SafetensorsFile &file, const char *k
   return values;
 }
 
+static std::vector<std::string> classNamesOf(const SafetensorsFile &file, int64_t classes) {
+  auto it = file.metadata().find("class_names");
+  if (it == file.metadata().end())
+    return {};
+  const auto j = nlohmann::json::parse(it->second, nullptr, /*allow_exceptions=*/false);
+  std::vector<std::string> names;
+  if (j.is_array())
+    for (const auto &name : j)
+      if (name.is_string())
+        names.push_back(name);
+  if (int64_t(names.size()) != classes || j.size() != names.size())
+    fail(Exit::badModel, "{} is damaged: its metadata 'class_names' is not a list of {} names", printable(file.path()), classes);
+  return names;
+}
+
 static TrainingPosition positionOf(const SafetensorsFile &file, const Description &d) {
   TrainingPosition p;
   p.seed = number<uint64_t>(file, "seed");
@@ -122,6 +140,7 @@ static TrainingPosition positionOf(const SafetensorsFile &file, const Descriptio
   p.correct = number<double>(file, "epoch_correct");
   p.mean = numberList(file, "normalize_mean", d.channels);
   p.std = numberList(file, "normalize_std", d.channels);
+  p.classNames = classNamesOf(file, d.classes);
   if (p.mean.size() != p.std.size())
     fail(Exit::badModel, "{} is damaged: it has a mean without a standard deviation", printable(file.path()));
   p.best = number<double>(file, "best_value");

@@ -22,6 +22,7 @@ struct TrainingPosition {
   double lossSum = 0;       ///< over the samples of the epoch under way
   double correct = 0;       ///< of them; mixed samples count in part
   std::vector<double> mean, std; ///< the normalisation in use, one number a channel; empty: v/255
+  std::vector<std::string> classNames; ///< of the training data, where they have names
   double best = 0;          ///< of the metric that `keep` names; no best yet where bestEpoch is 0
   uint64_t bestEpoch = 0;
   double stopBest = 0; ///< of the metric that `stop` names

@@ -74,6 +74,7 @@ void Trainer::prepare() {
   if (!options.resume)
     normalization = chooseNormalization(d, [&] { return train; });
   position.mean = normalization.mean, position.std = normalization.std;
+  position.classNames = train->classNames();
   loader = std::make_unique<BatchLoader>(d, program.elementKind(), normalization);
   if (position.stepInEpoch > uint64_t(batches))
     fail(Exit::badModel, "{} stands at step {} of an epoch of {}: it was trained on other data", printable(path(lastFile)), position.stepInEpoch,
@@ -141,7 +142,7 @@ void Trainer::rollBack() {
     position = readCheckpoint(path(lastFile), d, program.tensors, Need::everything);
   } else {
     position = {};
-    position.seed = before.seed, position.mean = before.mean, position.std = before.std;
+    position.seed = before.seed, position.mean = before.mean, position.std = before.std, position.classNames = before.classNames;
     program.tensors.initialise(position.seed);
     loadWeights();
   }
