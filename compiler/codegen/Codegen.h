@@ -10,6 +10,7 @@
 #include "llvm/Support/Error.h"
 #include "llvm/Target/TargetMachine.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,8 +44,8 @@ void addModel(llvm::Module &module, const ModelTables &tables, const Processor &
 
 /// Moves every function of `kernels` into a module of its own, inside `kernels`, so that they can be lowered side by side.
 void separate(mlir::ModuleOp kernels);
-/// The objects of separated and lowered modules, in their order, on all threads of the MLIR context. `mcpu` as for makeProcessor.
-llvm::Expected<std::vector<std::string>> emitObjects(mlir::ModuleOp kernels, const std::string &mcpu, OptimisationLevel level);
+/// The objects of separated and lowered modules by their kernel's symbol, made on all threads of the MLIR context. `mcpu` as for makeProcessor.
+llvm::Expected<std::map<std::string, std::string>> emitObjects(mlir::ModuleOp kernels, const std::string &mcpu, OptimisationLevel level);
 
 void optimise(llvm::Module &module, const Processor &processor);
 /// Assembly (`assembly` true) or an object file as bytes.

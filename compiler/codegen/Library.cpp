@@ -50,25 +50,6 @@ static std::string headerFor(const std::string &network, const LibrarySizes &siz
   return replaced(header, "cnn_lib", network);
 }
 
-static Error writeWhole(const std::string &path, StringRef content) {
-  std::string draft = path + ".cnnc-tmp";
-  std::error_code code;
-  {
-    raw_fd_ostream out(draft, code);
-    if (!code) {
-      out << content;
-      out.flush();
-      code = out.error();
-      out.clear_error();
-    }
-  }
-  if (code) {
-    sys::fs::remove(draft);
-    return createStringError("cannot write " + path + ": " + code.message());
-  }
-  return moveInPlace(draft, path);
-}
-
 Error linkLibrary(ArrayRef<std::string> objects, const std::string &network, const LibrarySizes &sizes, const std::string &output) {
   auto runtime = runtimeLibrary("libcnnc_runtime.a");
   if (!runtime)

@@ -11,13 +11,15 @@ using namespace llvm;
 namespace cnnc {
 
 Error linkTrainer(ArrayRef<std::string> objects, const std::string &output, bool inference) {
-  auto runtime = runtimeLibrary("libcnnc_runtime.a"), smallMain = runtimeLibrary("libcnnc_inference.a");
-  if (!runtime || !smallMain) {
-    Error error = Error::success();
-    for (auto *library : {&runtime, &smallMain})
-      if (!*library)
-        error = joinErrors(std::move(error), library->takeError());
-    return error;
+  std::vector<std::string> libraries;
+  if (inference)
+    libraries.push_back("libcnnc_inference.a"); // first: its main is the one that is taken
+  libraries.push_back("libcnnc_runtime.a");
+  for (std::string &library : libraries) {
+    auto path = runtimeLibrary(library);
+    if (!path)
+      return path.takeError();
+    library = *path;
   }
   auto files = objectFiles(objects);
   if (!files)
@@ -30,9 +32,7 @@ Error linkTrainer(ArrayRef<std::string> objects, const std::string &output, bool
   arguments.insert(arguments.end(), std::begin(before), std::end(before));
   for (const TemporaryFile &file : *files)
     arguments.push_back(file.path);
-  if (inference)
-    arguments.push_back(*smallMain); // first: its main is the one that is taken
-  arguments.push_back(*runtime);
+  arguments.insert(arguments.end(), libraries.begin(), libraries.end());
   arguments.insert(arguments.end(), std::begin(after), std::end(after));
   if (auto error = runTool("ld.lld", arguments)) {
     sys::fs::remove(draft);

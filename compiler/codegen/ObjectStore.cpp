@@ -2,6 +2,7 @@
 // object; little endian.
 // In: keys.  Out: bytes.
 #include "compiler/codegen/ObjectStore.h"
+#include "compiler/codegen/Tools.h"
 
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/Endian.h"
@@ -9,7 +10,6 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
-#include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
@@ -112,18 +112,7 @@ void ObjectStore::save(StringRef key, int64_t pieces, StringRef object) {
     support::endian::write64le(at, n);
     at += sizeof(uint64_t);
   }
-  std::string path = pathOf(key);
-  SmallString<128> draft;
-  int descriptor;
-  if (sys::fs::createUniqueFile(path + "-%%%%%%%%.tmp", descriptor, draft))
-    return;
-  raw_fd_ostream out(descriptor, /*shouldClose=*/true);
-  out << content << body;
-  out.close();
-  bool whole = !out.has_error();
-  out.clear_error();
-  if (!whole || sys::fs::rename(draft, path))
-    (void)sys::fs::remove(draft);
+  consumeError(writeWhole(pathOf(key), content + body));
 }
 
 void ObjectStore::prune(uint64_t bytes) {

@@ -4,6 +4,7 @@
 #include "compiler/codegen/Codegen.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Threading.h"
 
 using namespace llvm;
@@ -19,7 +20,7 @@ void separate(mlir::ModuleOp kernels) {
   }
 }
 
-Expected<std::vector<std::string>> emitObjects(mlir::ModuleOp kernels, const std::string &mcpu, OptimisationLevel level) {
+Expected<std::map<std::string, std::string>> emitObjects(mlir::ModuleOp kernels, const std::string &mcpu, OptimisationLevel level) {
   std::vector<mlir::ModuleOp> modules(kernels.getOps<mlir::ModuleOp>().begin(), kernels.getOps<mlir::ModuleOp>().end());
   std::vector<std::string> objects(modules.size()), errors(modules.size());
   mlir::parallelFor(kernels.getContext(), 0, modules.size(), [&](size_t i) {
@@ -40,10 +41,15 @@ Expected<std::vector<std::string>> emitObjects(mlir::ModuleOp kernels, const std
     else
       errors[i] = toString(object.takeError());
   });
-  for (std::string &e : errors)
-    if (!e.empty())
-      return createStringError(e);
-  return objects;
+  std::map<std::string, std::string> bySymbol;
+  for (auto [module, object, error] : zip(modules, objects, errors)) {
+    if (!error.empty())
+      return createStringError(error);
+    for (auto f : module.getOps<mlir::LLVM::LLVMFuncOp>())
+      if (!f.isExternal())
+        bySymbol[f.getName().str()] = std::move(object);
+  }
+  return bySymbol;
 }
 
 } // namespace cnnc

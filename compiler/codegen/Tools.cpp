@@ -15,20 +15,24 @@ namespace cnnc {
 
 static Error fileError(const Twine &what, std::error_code code) { return createStringError(what + ": " + code.message()); }
 
+/// Writes everything and closes.
+static std::error_code fill(int descriptor, StringRef content) {
+  raw_fd_ostream out(descriptor, /*shouldClose=*/true);
+  out << content;
+  out.close();
+  auto code = out.error();
+  out.clear_error();
+  return code;
+}
+
 Expected<TemporaryFile> TemporaryFile::make(StringRef suffix, StringRef content) {
   SmallString<128> path;
   int descriptor;
   if (auto code = sys::fs::createTemporaryFile("cnnc", suffix, descriptor, path))
     return fileError("cannot make a temporary file", code);
   TemporaryFile file{std::string(path)};
-  raw_fd_ostream out(descriptor, /*shouldClose=*/true);
-  out << content;
-  out.flush();
-  if (out.has_error()) {
-    auto code = out.error();
-    out.clear_error();
+  if (auto code = fill(descriptor, content))
     return fileError("cannot write " + Twine(path), code);
-  }
   return file;
 }
 
@@ -73,6 +77,15 @@ Error runTool(StringRef name, ArrayRef<StringRef> arguments) {
   if (auto text = MemoryBuffer::getFile(log->path))
     message += (*text)->getBuffer().str();
   return createStringError("linking failed: " + message);
+}
+
+Error writeWhole(const std::string &path, StringRef content) {
+  SmallString<128> draft; // of its own name: others may be writing the same
+  int descriptor;
+  auto code = sys::fs::createUniqueFile(path + "-%%%%%%%%.tmp", descriptor, draft);
+  if (!code && (code = fill(descriptor, content)))
+    sys::fs::remove(draft);
+  return code ? fileError("cannot write " + path, code) : moveInPlace(std::string(draft), path);
 }
 
 Error moveInPlace(const std::string &draft, const std::string &output) {

@@ -25,6 +25,8 @@ llvm::Expected<std::vector<TemporaryFile>> objectFiles(llvm::ArrayRef<std::strin
 llvm::Expected<std::string> runtimeLibrary(llvm::StringRef name);
 /// `name` is looked for in LLVM's directory, then in /usr/bin; no shell.
 llvm::Error runTool(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> arguments);
+/// Replaces the file at `path` whole, or leaves it.
+llvm::Error writeWhole(const std::string &path, llvm::StringRef content);
 llvm::Error moveInPlace(const std::string &draft, const std::string &output);
 
 } // namespace cnnc

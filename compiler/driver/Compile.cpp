@@ -23,7 +23,6 @@
 
 #include <fstream>
 #include <iostream>
-#include <map>
 
 namespace cnnc {
 namespace {
@@ -74,7 +73,10 @@ public:
     ModelTables tables;
     tables.isF64 = network.train.precision == Precision::F64;
     tables.description = describe(network, options, *module, processor->cpu);
-    if ((options.emit == "exe" || options.emit == "lib") && options.cache) {
+    bool isProgram = options.emit == "exe" || options.emit == "lib";
+    if (isProgram) // in objects kernels are named by what they do, for models share them
+      cache.symbolOf = ObjectStore::symbolOf;
+    if (isProgram && options.cache) {
       store.emplace(*processor, level());
       cache.stored = [&](llvm::StringRef key) -> std::optional<int64_t> {
         const ObjectStore::Stored *s = store->find(key);
@@ -94,7 +96,7 @@ public:
     module->lookupSymbol("schedule")->moveBefore(kernels->getBody(), kernels->getBody()->end());
     if (options.emit == "loops")
       return print(*kernels);
-    return options.emit == "exe" || options.emit == "lib" ? makeProgram(tables, *processor) : makeText(tables, *processor);
+    return isProgram ? makeProgram(tables, *processor) : makeText(tables, *processor);
   }
 
 private:
@@ -131,43 +133,27 @@ private:
   }
 
   /// Each kernel becomes an object of its own, on all cores, or is one already.
-  int makeProgram(ModelTables &tables, const Processor &processor) {
+  int makeProgram(const ModelTables &tables, const Processor &processor) {
     context.enableMultithreading();
     mlir::OwningOpRef<mlir::ModuleOp> model = mlir::ModuleOp::create(kernels->getLoc());
     kernels->lookupSymbol("schedule")->moveBefore(model->getBody(), model->getBody()->end());
 
-    // In objects kernels are named by what they do, for models share them.
-    llvm::StringMap<std::string> exported;
-    std::map<std::string, std::string> objects; // by symbol; in this order they are linked, wherever they come from
-    llvm::StringMap<const llvm::StringMapEntry<MadeKernel> *> bySymbol;
-    for (const auto &made : cache.made) {
-      exported[made.second.symbol] = ObjectStore::symbolOf(made.first());
-      bySymbol[made.second.symbol] = &made;
-    }
-    for (Program *program : {&tables.trainStep, &tables.predict, &tables.predictOne})
-      for (Launch &launch : program->launches)
-        launch.kernel = exported[launch.kernel];
-    std::vector<const llvm::StringMapEntry<MadeKernel> *> order;
-    for (auto f : kernels->getOps<mlir::func::FuncOp>()) {
-      order.push_back(bySymbol[f.getName()]);
-      f.setName(exported[f.getName()]);
-    }
     separate(*kernels);
     if (failed(runToLlvm(*model, pipeline)) || failed(runToLlvm(*kernels, pipeline)))
       return internal("the kernels have no LLVM form");
-    auto made = emitObjects(*kernels, options.mcpu, level());
-    if (!made)
-      return internal(toString(made.takeError()));
-    for (size_t i = 0; i < made->size(); ++i) {
-      if (store)
-        store->save(order[i]->first(), order[i]->second.pieces, (*made)[i]);
-      objects[exported[order[i]->second.symbol]] = std::move((*made)[i]);
+    auto objects = emitObjects(*kernels, options.mcpu, level());
+    if (!objects)
+      return internal(toString(objects.takeError()));
+    bool isNew = !objects->empty();
+    for (const auto &entry : cache.made) {
+      const MadeKernel &kernel = entry.second;
+      if (kernel.isStored)
+        (*objects)[kernel.symbol] = store->find(entry.first())->object;
+      else if (store)
+        store->save(entry.first(), kernel.pieces, (*objects)[kernel.symbol]);
     }
-    for (const auto &entry : cache.made)
-      if (entry.second.isStored)
-        objects[exported[entry.second.symbol]] = store->find(entry.first())->object;
     constexpr uint64_t mostStored = 256 << 20;
-    if (store && !made->empty())
+    if (store && isNew)
       store->prune(mostStored);
 
     llvm::LLVMContext llvmContext;
@@ -179,7 +165,7 @@ private:
     if (!code)
       return internal(toString(code.takeError()));
     std::vector<std::string> all = {std::move(*code)};
-    for (auto &[symbol, object] : objects)
+    for (auto &[symbol, object] : *objects) // by symbol, wherever they come from: the same program
       all.push_back(std::move(object));
     const LibrarySizes sizes{network.input.channels, network.input.height, network.input.width, network.classes, network.train.batch};
     llvm::Error error = options.emit == "lib" ? linkLibrary(all, network.name, sizes, options.outputPath)

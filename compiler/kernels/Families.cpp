@@ -29,7 +29,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   int64_t lanes = target.vectorBytes / elementBytes(element);
   if (family == "conv") {
     GatherConv direct = GatherConv::forward(g);
-    if (WinogradConv c = WinogradConv::forward(g); winogradFits(g) && winogradPays(c, direct.flops(), target, lanes))
+    if (WinogradConv c = WinogradConv::forward(g); winogradPays(g, c, direct.flops(), target, lanes))
       winograd(loc, family, c, *first, *second, newBuffer(result), element);
     else
       gather(loc, family, key, direct, *first, inputs, *second, filter, newBuffer(result), outputs, element);
@@ -40,13 +40,13 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     Ref dx = newBuffer(result, inputs);
     where[result].cropped = g.PT || g.PL || g.PB || g.PR;
     GatherConv direct = GatherConv::inputGrad(g, block);
-    if (WinogradConv c = WinogradConv::inputGrad(g, block); winogradFits(g) && winogradPays(c, direct.flops(), target, lanes))
+    if (WinogradConv c = WinogradConv::inputGrad(g, block); winogradPays(g, c, direct.flops(), target, lanes))
       winograd(loc, family, c, *first, packed, dx, element);
     else
       gather(loc, family, key, direct, *first, outputs, packed, filter, dx, inputs, element);
   } else if (family == "conv_filter_grad") { // x, dy
     FilterGrad direct = FilterGrad::of(g);
-    if (WinogradConv c = WinogradConv::forward(g); winogradFits(g) && winogradPays(c, direct.flops(), target, lanes))
+    if (WinogradConv c = WinogradConv::forward(g); winogradPays(g, c, direct.flops(), target, lanes))
       winogradFilterGrad(loc, c, *first, *second, newBuffer(result), element);
     else
       filterGrad(loc, family, key, direct, *first, inputs, *second, outputs, newBuffer(result), element);

@@ -64,6 +64,11 @@ public:
   }
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return mlir::vector::FMAOp::create(b, loc, x, y, z); }
 
+  /// Memory of this call alone, on its stack, at the start of a line of the cache.
+  mlir::Value scratch(mlir::Type element, int64_t elements) {
+    return mlir::memref::AllocaOp::create(b, loc, mlir::MemRefType::get({elements}, element), b.getI64IntegerAttr(64));
+  }
+
   using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
   /// for i = lo; i < hi; i += step, carrying values; a loop that is known to run once or never is written out.
   llvm::SmallVector<mlir::Value> loop(mlir::Value lo, mlir::Value hi, int64_t step, mlir::ValueRange carried, LoopBody body);

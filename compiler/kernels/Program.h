@@ -71,6 +71,8 @@ struct MadeKernel {
 /// The kernels that have been made, by a text that determines them.
 struct KernelCache {
   llvm::StringMap<MadeKernel> made;
+  /// The symbol of a kernel. Empty: its family and a number.
+  std::function<std::string(llvm::StringRef key)> symbolOf;
   /// The number of pieces of a kernel whose object is known already. May be empty.
   std::function<std::optional<int64_t>(llvm::StringRef key)> stored;
 };

@@ -173,7 +173,7 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
     os << ',' << n;
   auto [it, isNew] = cache.made.try_emplace(text);
   if (isNew) {
-    it->second.symbol = (family + "_" + Twine(cache.made.size() - 1)).str();
+    it->second.symbol = cache.symbolOf ? cache.symbolOf(text) : (family + "_" + Twine(cache.made.size() - 1)).str();
     if (auto pieces = cache.stored ? cache.stored(text) : std::nullopt) {
       it->second.pieces = *pieces;
       it->second.isStored = true;

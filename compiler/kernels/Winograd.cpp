@@ -29,10 +29,6 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   return cut;
 }
 
-Value scratchOf(KernelBuilder &k, Type element, int64_t elements) {
-  return memref::AllocaOp::create(k.b, k.loc, MemRefType::get({elements}, element), k.b.getI64IntegerAttr(64));
-}
-
 class Conv {
 public:
   Conv(KernelBuilder &k, const WinogradConv &c, Type element)
@@ -42,8 +38,8 @@ public:
   int64_t run() {
     int64_t T = cut.tiles(), all = c.tiles();
     int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
-    inputs = scratchOf(k, element, winogradCells * T * c.C);
-    products = scratchOf(k, element, winogradCells * T * width);
+    inputs = k.scratch(element, winogradCells * T * c.C);
+    products = k.scratch(element, winogradCells * T * width);
     Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
     k.loop(k.constant(0), count, 1, [&](Value slot) {
       transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), c.C, inputs, slot, T);
@@ -139,11 +135,9 @@ WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
 
 std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned}); }
 
-bool winogradFits(const WindowGeometry &g) {
-  return g.KH == 3 && g.KW == 3 && g.SH == 1 && g.SW == 1 && g.DH == 1 && g.DW == 1 && g.G == 1;
-}
-
-bool winogradPays(const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
+bool winogradPays(const WindowGeometry &g, const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
+  if (g.KH != 3 || g.KW != 3 || g.SH != 1 || g.SW != 1 || g.DH != 1 || g.DW != 1 || g.G != 1)
+    return false;
   constexpr int64_t unroll = 4, stackBytes = 1 << 20;
   if (!target.winograd || c.C % lanes || c.C % unroll || c.block % lanes || c.PT < 0 || c.PL < 0)
     return false;

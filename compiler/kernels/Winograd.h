@@ -34,10 +34,9 @@ struct WinogradConv {
   std::string text() const;
 };
 
-/// Whether the geometry has such a form and gains by it: `directFlops` is what the definition costs.
-bool winogradPays(const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
-/// Whether a convolution is 3x3 at stride 1, undilated and ungrouped.
-bool winogradFits(const WindowGeometry &g);
+/// Whether a convolution of geometry g is 3x3 at stride 1, undilated and ungrouped, and gains by the form c of it or of its gradient:
+/// `directFlops` is what the definition costs.
+bool winogradPays(const WindowGeometry &g, const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
 
 /// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][3][3][C][block], u [O/block][16][C][block]. Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);

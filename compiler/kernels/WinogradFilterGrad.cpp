@@ -29,10 +29,7 @@ public:
     Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
     target = k.mul(k.piece, blockSums);
 
-    auto scratch = [&](int64_t n) {
-      return memref::AllocaOp::create(k.b, k.loc, MemRefType::get({n}, element), k.b.getI64IntegerAttr(64)).getResult();
-    };
-    Value inputs = scratch(winogradCells * T * f.channels), grads = scratch(winogradCells * T * f.outputs);
+    Value inputs = k.scratch(element, winogradCells * T * f.channels), grads = k.scratch(element, winogradCells * T * f.outputs);
     Value zero = k.zeroVector(element, lanes);
     k.loop(k.constant(0), k.constant(blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
     k.loop(firstTile, lastTile, T, [&](Value from) {

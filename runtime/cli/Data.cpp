@@ -56,7 +56,7 @@ int runData(const cnn_model &model, const Options &o) {
   const uint64_t seed = o.seed.value_or(d.train.seed);
   DataParts parts(d, o.data, seed, readOptions(o));
   const auto set = parts.get(o.part);
-  d.nameClasses(set->classNames());
+  d.foundClassNames = set->classNames();
   std::vector<int64_t> counts(size_t(d.classes), 0);
   for (int64_t i = 0; i < set->size(); ++i)
     ++counts[size_t(set->label(i))];

@@ -30,7 +30,7 @@ TrainingPosition readWeights(const std::string &path, Description &d, TensorStor
   const TrainingPosition position = readCheckpoint(path, d, store, Need::weights);
   if (!position.otherHash.empty())
     fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(position.otherHash));
-  d.nameClasses(position.classNames);
+  d.foundClassNames = position.classNames;
   foldNormalization(d.folded, store);
   return position;
 }

@@ -21,7 +21,7 @@ struct Running {
     nameClasses();
   }
   void nameClasses() {
-    description.nameClasses(position.classNames);
+    description.foundClassNames = position.classNames;
     classNames.clear();
     for (int64_t k = 0; k < description.classes; ++k)
       classNames.push_back(description.className(k));

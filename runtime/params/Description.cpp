@@ -161,11 +161,6 @@ Description parseDescription(const cnn_model &model) {
   }
 }
 
-void Description::nameClasses(const std::vector<std::string> &names) {
-  if (!data || data->classNames.empty())
-    foundClassNames = names;
-}
-
 std::string Description::className(int64_t i) const {
   if (data && size_t(i) < data->classNames.size())
     return data->classNames[size_t(i)];

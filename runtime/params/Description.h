@@ -115,12 +115,10 @@ struct Description {
   std::vector<FoldInfo> folded; ///< of a program of --inference
   std::optional<DataInfo> data;
   TrainInfo train;
-  std::vector<std::string> foundClassNames; ///< see nameClasses
+  std::vector<std::string> foundClassNames; ///< that data or a checkpoint brought, in force where the source has none
 
   int64_t imageElements() const { return channels * height * width; }
   std::string className(int64_t i) const;
-  /// Names that data or a checkpoint brought, in force where the source has none.
-  void nameClasses(const std::vector<std::string> &names);
   const TensorInfo *findTensor(const std::string &name) const;
 };
 

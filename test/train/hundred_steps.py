@@ -4,13 +4,11 @@ In: CNNC, the SOURCE, DATA of as many samples as the batch, a FOLDER to work in;
 Out: exit status 1 and what differs by more than 1e-6 of the largest weight; with --golden the file Inputs/hundred_steps.json anew."""
 import json
 import os
-import subprocess
 import sys
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "numeric"), os.path.join(here, "..", "frontend", "Inputs")]
-import tensors
-from steps import CLASSES, data  # of this folder
+from steps import CLASSES, data, trained  # of this folder
 import importlib.util
 
 spec = importlib.util.spec_from_file_location("optimizer_table", os.path.join(here, "..", "frontend", "Inputs", "steps.py"))
@@ -37,15 +35,6 @@ def theirs(samples, name, arguments):
     return layer.weight.flatten().tolist() + layer.bias.tolist()
 
 
-def ours(cnnc, text, folder, base, batch, optimizer):
-    with open(base + ".cnn", "w") as f:
-        f.write(text + f"train {{ epochs = {STEPS}  batch = {batch}  precision = f64  optimizer = {optimizer} }}\n")
-    subprocess.run([cnnc, base + ".cnn", "-o", base], check=True)
-    subprocess.run([base, "train", "--data", folder, "--checkpoint", base + ".checkpoint"], check=True, stdout=subprocess.DEVNULL)
-    got, _ = tensors.read(os.path.join(base + ".checkpoint", "last.safetensors"))
-    return got["dense1.weight"].values + got["dense1.bias"].values
-
-
 def main():
     cnnc, source, folder, out = sys.argv[1:5]
     samples, wrong = data(folder), []
@@ -59,7 +48,8 @@ def main():
         text = f.read()
     os.makedirs(out, exist_ok=True)
     for number, optimizer in enumerate(optimizer_table.OPTIMIZERS):
-        have = ours(cnnc, text, folder, os.path.join(out, f"run{number}"), len(samples), optimizer)
+        train = f"train {{ epochs = {STEPS}  batch = {len(samples)}  precision = f64  optimizer = {optimizer} }}\n"
+        have = trained(cnnc, text + train, folder, os.path.join(out, f"run{number}"))
         want = golden[optimizer]
         difference, largest = max(abs(a - b) for a, b in zip(want, have, strict=True)), max(map(abs, want))
         print(f"{optimizer}: {difference / largest:.2g}")

@@ -26,6 +26,16 @@ def data(folder):
     return [([(v / 255 - MEAN) / STD for v in pixels[i * size : (i + 1) * size]], k) for i, k in enumerate(labels)]
 
 
+def trained(cnnc, text, folder, base):
+    """Compiles the program and trains it. -> the weights, then the biases of dense1"""
+    with open(base + ".cnn", "w") as f:
+        f.write(text)
+    subprocess.run([cnnc, base + ".cnn", "-o", base], check=True)
+    subprocess.run([base, "train", "--data", folder, "--checkpoint", base + ".checkpoint"], check=True, stdout=subprocess.DEVNULL)
+    got, _ = tensors.read(os.path.join(base + ".checkpoint", "last.safetensors"))
+    return got["dense1.weight"].values + got["dense1.bias"].values
+
+
 def gradient(W, b, samples):
     dW, db = [[0.0] * len(W[0]) for _ in W], [0.0] * len(b)
     for x, y in samples:
@@ -124,13 +134,8 @@ def main():
         text = f.read()
     os.makedirs(out, exist_ok=True)
     for number, (optimizer, schedule) in enumerate(RUNS):
-        base = os.path.join(out, f"run{number}")
-        with open(base + ".cnn", "w") as f:
-            f.write(DEFINITIONS + text + f"train {{ epochs = {EPOCHS}  batch = {len(samples)}  precision = f64  optimizer = {optimizer.text}  schedule = {schedule} }}\n")
-        subprocess.run([cnnc, base + ".cnn", "-o", base], check=True)
-        subprocess.run([base, "train", "--data", folder, "--checkpoint", base + ".checkpoint"], check=True, stdout=subprocess.DEVNULL)
-        got, _ = tensors.read(os.path.join(base + ".checkpoint", "last.safetensors"))
-        have = got["dense1.weight"].values + got["dense1.bias"].values
+        train = f"train {{ epochs = {EPOCHS}  batch = {len(samples)}  precision = f64  optimizer = {optimizer.text}  schedule = {schedule} }}\n"
+        have = trained(cnnc, DEFINITIONS + text + train, folder, os.path.join(out, f"run{number}"))
         want = follow(optimizer, schedule, samples)
         difference, largest = max(abs(a - b) for a, b in zip(want, have)), max(map(abs, want))
         print(f"{optimizer.text} {schedule}: {difference / largest:.2g}")
