@@ -48,5 +48,9 @@ for feature, path in [
 ]:
     if os.path.exists(path):
         config.available_features.add(feature)
+with open("/proc/cpuinfo") as f:
+    flags = f.read()
+if "avx512_bf16" in flags and "amx_bf16" not in flags:  # TargetInfo::dotsPairs
+    config.available_features.add("bf16")
 if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
     config.available_features.add("torch")

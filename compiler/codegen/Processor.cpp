@@ -47,6 +47,8 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
   bool avx512 = has("avx512f") && has("avx512vl") && has("avx512bw") && has("avx512dq");
   p.info.vectorBytes = avx512 ? 64 : has("avx") ? 32 : 16;
   p.info.registers = avx512 ? 32 : 16;
+  // Intel's cores that have the instruction run it at half the rate of f32, and have AMX.
+  p.info.dotsPairs = avx512 && has("avx512bf16") && !has("amx-bf16");
   if (mcpu == "native") {
     if (long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE); l1 > 0)
       p.info.l1Bytes = l1;

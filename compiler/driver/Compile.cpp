@@ -46,8 +46,6 @@ public:
   int run() {
     if (options.target != "cpu")
       return fail("--target " + options.target + " is not built into this cnnc: there is cpu");
-    if (network.train.precision == Precision::BF16)
-      return fail("--precision bf16 is not built into this cnnc: there are f32 and f64");
     if (options.emit == "ptx")
       return fail("--emit=ptx is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj, lib");
 
@@ -55,6 +53,10 @@ public:
     if (!processor)
       return fail(toString(processor.takeError()));
     processor->info.winograd = options.winograd;
+    pipeline.narrow = network.train.precision == Precision::BF16;
+    if (pipeline.narrow && !processor->info.dotsPairs)
+      return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16 without AMX: AMD Zen 4 and later), " + processor->cpu +
+                  " is none for which this cnnc has such kernels; f32 and f64 run everywhere");
     auto module = generate(network, context);
     if (!module)
       return internal("the network has no cnn form");

@@ -34,7 +34,9 @@ std::string bytes(double n) {
   return buffer;
 }
 
-int64_t elementBytes(Precision precision) { return precision == Precision::F64 ? 8 : precision == Precision::BF16 ? 2 : 4; }
+/// Of a parameter, and of an element of a feature map.
+int64_t parameterBytes(Precision precision) { return precision == Precision::F64 ? 8 : 4; }
+int64_t mapBytes(Precision precision) { return precision == Precision::BF16 ? 2 : parameterBytes(precision); }
 
 struct Totals {
   int64_t parameters = 0, statistics = 0;
@@ -76,7 +78,7 @@ std::string programsJson(const Train &train) {
 static std::string sides(Size2 size) { return std::to_string(size.h) + "x" + std::to_string(size.w); }
 
 std::string showTable(const Network &network) {
-  int64_t size = elementBytes(network.train.precision);
+  int64_t size = mapBytes(network.train.precision);
   std::vector<std::vector<std::string>> rows = {{"layer", "kind", "output", "parameters", "MACs", "memory", "sees", "O = (W - K + 2P)/S + 1"}};
   std::vector<Size2> fields = receptiveFields(network);
   for (const Layer &layer : network.layers)
@@ -101,7 +103,7 @@ std::string showTable(const Network &network) {
   double batch = double(network.train.batch);
   char macs[32];
   std::snprintf(macs, sizeof macs, "%.0f", t.macs);
-  out += "\n" + std::to_string(network.layers.size()) + " layers, " + grouped(t.parameters) + " parameters (" + bytes(double(t.parameters) * double(size)) + ")";
+  out += "\n" + std::to_string(network.layers.size()) + " layers, " + grouped(t.parameters) + " parameters (" + bytes(double(t.parameters) * double(parameterBytes(network.train.precision))) + ")";
   if (t.statistics)
     out += ", " + grouped(t.statistics) + " statistics";
   out += "\n" + (t.macs < 9e18 ? grouped(int64_t(t.macs)) : std::string(macs)) + " MACs a sample, activations " + bytes(t.activations * double(size)) + " a sample, " +
@@ -110,7 +112,7 @@ std::string showTable(const Network &network) {
 }
 
 std::string showJson(const Network &network) {
-  int64_t size = elementBytes(network.train.precision);
+  int64_t size = mapBytes(network.train.precision);
   auto dims = [](const MapShape &s) {
     return s.flat ? "[" + std::to_string(s.channels) + "]" : "[" + std::to_string(s.channels) + "," + std::to_string(s.height) + "," + std::to_string(s.width) + "]";
   };

@@ -159,10 +159,6 @@ void Generator::setAttributes(ModuleOp module) {
 OwningOpRef<ModuleOp> Generator::run() {
   Location loc = builder.getUnknownLoc();
   const Train &train = network.train;
-  if (train.precision == Precision::BF16) {
-    emitError(loc) << "precision bf16 is not built yet: f32 and f64 are";
-    return {};
-  }
   if (network.layers.empty()) {
     emitError(loc) << "network " << network.name << " has no layers";
     return {};

@@ -33,11 +33,12 @@ struct GatherConv {
   int64_t block = 1; ///< lanes of one filter block; divides outChannels / groups
   // Strides of the filter in elements: from block to block, per tap row, tap column and input channel; lanes are contiguous.
   int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0;
+  bool pairs = false; ///< inChannels, the filter's strides and the buffers x and w count pairs of bf16 along the input channels
 
   /// Forward: filter [O/block][KH][KW][C/G][block].
-  static GatherConv forward(const WindowGeometry &g);
+  static GatherConv forward(const WindowGeometry &g, bool pairs = false);
   /// Input gradient: filter packed as [C/block][KH][KW][O/G][block].
-  static GatherConv inputGrad(const WindowGeometry &g, int64_t block);
+  static GatherConv inputGrad(const WindowGeometry &g, int64_t block, bool pairs = false);
   uint64_t flops() const;
 };
 /// Buffers: x, w, y.
@@ -51,9 +52,12 @@ struct FilterGrad {
   int64_t groups = 1, block = 1;
   int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0; ///< strides of dw in elements
   int64_t parts = 1;                                      ///< partial sums over images; with more than one, dw is [parts][size]
+  bool pairs = false; ///< columns of x and dy are pairs of bf16: W, OW and SW count in them, and padding is stored
   int64_t size() const { return yChannels * KH * KW * (xChannels / groups); }
   static FilterGrad of(const WindowGeometry &g);
-  uint64_t flops() const { return 2ull * N * OH * OW * yChannels * KH * KW * (xChannels / groups); }
+  /// With pairs of pixels: x packed as packX() says, dy as packDy().
+  static FilterGrad ofPairs(const WindowGeometry &g);
+  uint64_t flops() const { return (pairs ? 4ull : 2ull) * N * OH * OW * yChannels * KH * KW * (xChannels / groups); }
   int64_t pieces() const;
 };
 /// Buffers: x, dy, dw.
@@ -63,6 +67,23 @@ int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
 
 /// y[n,o] = sum_i x[n,i] w[o,i] for few rows n: the vectors run along i. Buffers: x, w, y. Returns the pieces.
 int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+
+/// Packs rows of a matrix two by two: target[group][i][c] = (source[group][first + i*step][c], the same of the row `second` further), as
+/// bf16, for i < count, c < width; rows that the source does not have are zero. Buffers: source, target. Returns the pieces.
+struct PairPacking {
+  int64_t groups = 1; ///< matrices, one behind the other
+  int64_t rows = 1, width = 1;
+  int64_t count = 1, first = 0, step = 2, second = 1;
+  /// Neighbouring rows, of which the last has zeros beside it where the number is odd.
+  static PairPacking neighbours(int64_t groups, int64_t rows, int64_t width) { return {groups, rows, width, (rows + 1) / 2, 0, 2, 1}; }
+  int64_t sourceElements() const { return groups * rows * width; }
+  int64_t targetElements() const { return groups * count * width * 2; }
+  std::string text() const;
+};
+int64_t buildPairPacking(KernelBuilder &k, const PairPacking &p);
+/// What FilterGrad::ofPairs reads.
+PairPacking packX(const WindowGeometry &g);
+PairPacking packDy(const WindowGeometry &g);
 
 /// A set of transpositions: for each index of `loops` (extent, source stride, target stride), target[s*targetRow + r] =
 /// source[r*sourceRow + s] for r < rows, s < columns. One piece an index of the outermost loop. Buffers: source, target.

@@ -4,6 +4,7 @@
 // Pixels are taken in blocks that stay in the first-level cache while all tiles pass over them; a tile's sums are kept in dw between blocks.
 // Taps that fall into the padding are skipped: rows by loop bounds, columns by writing the edges out.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Products.h"
 #include "compiler/target/Tiles.h"
 
 using namespace mlir;
@@ -17,7 +18,7 @@ bool cutByFilter(const FilterGrad &f) { return f.parts < 8; }
 class Grad {
 public:
   Grad(KernelBuilder &k, const FilterGrad &f, Type element)
-      : k(k), f(f), element(element), lanes(k.lanes(element)), x(k.buffer(0)), dy(k.buffer(1)), dw(k.buffer(2)) {}
+      : k(k), f(f), element(element), lanes(k.lanes(element)), products(k, f.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), dw(k.buffer(2)) {}
 
   void run() {
     Value part = k.mod(k.piece, f.parts);
@@ -58,6 +59,7 @@ private:
   const FilterGrad &f;
   Type element;
   int64_t lanes;
+  Products products;
   Value x, dy, dw;
 
   struct Cell {
@@ -181,12 +183,12 @@ private:
             Value yAt = k.add(yRow, k.mul(ow, f.yChannels)), xAt = k.add(xRow, k.mul(ow, f.SW * f.xChannels));
             SmallVector<Value> grads;
             for (int64_t v = 0; v < chunk.vectors; ++v)
-              grads.push_back(k.load(dy, k.add(yAt, v * lanes), lanes, laneWidth(v)));
+              grads.push_back(products.load(dy, k.add(yAt, v * lanes), laneWidth(v)));
             for (unsigned i : segment.cells) {
               int64_t offset = (cells[i].kw * f.DW - f.PL) * f.xChannels + cells[i].channel;
-              Value value = k.splat(k.loadScalar(x, k.add(xAt, offset)), lanes);
+              Value value = products.splat(x, k.add(xAt, offset));
               for (int64_t v = 0; v < chunk.vectors; ++v)
-                s[i * chunk.vectors + v] = k.fma(value, grads[v], s[i * chunk.vectors + v]);
+                s[i * chunk.vectors + v] = products.add(value, grads[v], s[i * chunk.vectors + v]);
             }
             return s;
           };
@@ -225,6 +227,50 @@ FilterGrad FilterGrad::of(const WindowGeometry &g) {
   f.wRow = f.wColumn * g.KW;
   f.wBlock = f.wRow * g.KH;
   return f;
+}
+
+/// The maps of a convolution as the packing takes them: one row an image where the filter covers a pixel alone, and images that are one
+/// pixel two by two.
+struct PixelRows {
+  int64_t groups, rows; ///< of the input map
+  int64_t outGroups, outRows;
+  bool ofImages; ///< a pair is of two images
+
+  explicit PixelRows(const WindowGeometry &g) {
+    bool pointwise = g.KH == 1 && g.KW == 1 && g.SH == 1 && g.SW == 1 && !g.PT && !g.PL && !g.PB && !g.PR;
+    ofImages = pointwise && g.H * g.W == 1;
+    groups = ofImages ? 1 : pointwise ? g.N : g.N * g.H, rows = ofImages ? g.N : pointwise ? g.H * g.W : g.W;
+    outGroups = ofImages ? 1 : pointwise ? g.N : g.N * g.OH, outRows = ofImages ? g.N : pointwise ? g.OH * g.OW : g.OW;
+  }
+};
+
+FilterGrad FilterGrad::ofPairs(const WindowGeometry &g) {
+  PixelRows maps(g);
+  FilterGrad f = of(g);
+  f.pairs = true;
+  if (maps.ofImages)
+    f.N = (g.N + 1) / 2;
+  else if (maps.rows != g.W)
+    f.H = f.OH = 1, f.W = maps.rows, f.OW = maps.outRows;
+  if (!maps.ofImages)
+    f.W = packX(g).count, f.OW = packDy(g).count, f.PL = 0, f.SW = g.KW == 1 ? 1 : 2 * g.SW;
+  return f;
+}
+
+PairPacking packDy(const WindowGeometry &g) {
+  PixelRows maps(g);
+  return PairPacking::neighbours(maps.outGroups, maps.outRows, g.O);
+}
+
+PairPacking packX(const WindowGeometry &g) {
+  PixelRows maps(g);
+  if (maps.ofImages)
+    return PairPacking::neighbours(1, g.N, g.C);
+  if (g.KW == 1)
+    return {maps.groups, maps.rows, g.C, (maps.outRows + 1) / 2, -g.PL, 2 * g.SW, g.SW};
+  // A pair begins at each column that a tap of an even output may read.
+  int64_t last = ((maps.outRows + 1) / 2 - 1) * 2 * g.SW + (g.KW - 1) * g.DW;
+  return {maps.groups, maps.rows, g.C, last + 1, -g.PL, 1, g.SW};
 }
 
 int64_t FilterGrad::pieces() const { return parts * (cutByFilter(*this) ? yChannels / block * KH : 1); }

@@ -4,6 +4,7 @@
 // Padding is never stored: rows outside the map shorten the loop over tap rows, and for the columns each tile is written out with just the
 // pixels that a tap can reach. So no multiplication by zero is done, and no map is copied.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Products.h"
 #include "compiler/target/Tiles.h"
 
 #include <numeric>
@@ -80,7 +81,7 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
 class Gather {
 public:
   Gather(KernelBuilder &k, const GatherConv &c, Type element)
-      : k(k), c(c), element(element), lanes(k.lanes(element)), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
+      : k(k), c(c), element(element), lanes(k.lanes(element)), products(k, c.pairs, lanes), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
 
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
@@ -119,6 +120,7 @@ private:
   const GatherConv &c;
   Type element;
   int64_t lanes;
+  Products products;
   Value x, w, y;
 
   void image(Value n, int64_t images, Value firstRow, Value lastRow, Value wBase, Value outBase, Value inBase) {
@@ -205,15 +207,15 @@ private:
           auto update = [&](Value ch, SmallVector<Value> a) {
             SmallVector<Value> filter;
             for (int64_t v = 0; v < chunk.vectors; ++v)
-              filter.push_back(k.load(w, k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes), lanes, laneWidth(v)));
+              filter.push_back(products.load(w, k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes), laneWidth(v)));
             Value xChannel = k.add(xRow, ch);
             for (int64_t m = 0; m < images; ++m)
               for (int64_t q : reached) {
                 int64_t offset = m * c.IH * c.IW * c.inChannels + (q * c.sourceStepW + tap.offset) * c.inChannels;
-                Value pixel = k.splat(k.loadScalar(x, k.add(xChannel, offset)), lanes);
+                Value pixel = products.splat(x, k.add(xChannel, offset));
                 for (int64_t v = 0; v < chunk.vectors; ++v) {
                   Value &sum = a[(m * width + q) * chunk.vectors + v];
-                  sum = k.fma(pixel, filter[v], sum);
+                  sum = products.add(pixel, filter[v], sum);
                 }
               }
             return a;
@@ -249,30 +251,34 @@ private:
 
 } // namespace
 
-GatherConv GatherConv::forward(const WindowGeometry &g) {
+GatherConv GatherConv::forward(const WindowGeometry &g, bool pairs) {
   GatherConv c;
+  int64_t channels = pairs ? g.C / 2 : g.C;
+  c.pairs = pairs;
   c.N = g.N, c.OH = g.OH, c.OW = g.OW, c.outChannels = g.O;
-  c.IH = g.H, c.IW = g.W, c.inChannels = g.C;
+  c.IH = g.H, c.IW = g.W, c.inChannels = channels;
   c.sourceStepH = g.SH, c.sourceStepW = g.SW;
   c.rows = {forwardPhase(g.OH, g.KH, g.DH, g.PT)};
   c.columns = {forwardPhase(g.OW, g.KW, g.DW, g.PL)};
   c.groups = g.G, c.block = g.block;
   c.wChannel = g.block;
-  c.wColumn = c.wChannel * (g.C / g.G);
+  c.wColumn = c.wChannel * (channels / g.G);
   c.wRow = c.wColumn * g.KW;
   c.wBlock = c.wRow * g.KH;
   return c;
 }
 
-GatherConv GatherConv::inputGrad(const WindowGeometry &g, int64_t block) {
+GatherConv GatherConv::inputGrad(const WindowGeometry &g, int64_t block, bool pairs) {
   GatherConv c;
+  int64_t channels = pairs ? g.O / 2 : g.O;
+  c.pairs = pairs;
   c.N = g.N, c.OH = g.H, c.OW = g.W, c.outChannels = g.C;
-  c.IH = g.OH, c.IW = g.OW, c.inChannels = g.O;
+  c.IH = g.OH, c.IW = g.OW, c.inChannels = channels;
   c.rows = gradPhases(g.H, g.KH, g.SH, g.DH, g.PT);
   c.columns = gradPhases(g.W, g.KW, g.SW, g.DW, g.PL);
   c.groups = g.G, c.block = block;
   c.wChannel = block;
-  c.wColumn = c.wChannel * (g.O / g.G);
+  c.wColumn = c.wChannel * (channels / g.G);
   c.wRow = c.wColumn * g.KW;
   c.wBlock = c.wRow * g.KH;
   return c;
@@ -284,7 +290,7 @@ uint64_t GatherConv::flops() const {
     rowTaps += p.count * p.taps.size();
   for (const Phase &p : columns)
     columnTaps += p.count * p.taps.size();
-  return 2ull * N * rowTaps * columnTaps * outChannels * (inChannels / groups);
+  return (pairs ? 4ull : 2ull) * N * rowTaps * columnTaps * outChannels * (inChannels / groups);
 }
 
 int64_t gatherConvPieces(const GatherConv &c, const TargetInfo &target, int64_t lanes) {

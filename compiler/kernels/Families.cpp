@@ -13,8 +13,9 @@ constexpr int64_t packedDenseRows = 8;
 LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   WindowGeometry g = WindowGeometry::fromAttr(op->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
   Location loc = op.getLoc();
-  Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
+  auto elementOf = [](Value v) { return cast<ShapedType>(v.getType()).getElementType(); };
   Value result = op->getResult(0);
+  Type element = computedIn(elementOf(result));
   auto first = ref(op.getInputs()[0]);
   if (failed(first))
     return failure();
@@ -25,77 +26,104 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   FailureOr<Ref> second = pool ? FailureOr<Ref>(Ref()) : ref(op.getInputs()[1]);
   if (failed(second))
     return failure();
+  auto left = [&](int64_t elements) { return Memory{*first, elements, elementOf(op.getInputs()[0])}; };
+  auto right = [&](int64_t elements) { return Memory{*second, elements, elementOf(op.getInputs()[1])}; };
+  auto made = [&](int64_t elements) { return Memory{newBuffer(result, elements), elements, elementOf(result)}; };
+  bool padded = g.PT || g.PL || g.PB || g.PR;
 
   int64_t lanes = target.vectorBytes / elementBytes(element);
   if (family == "conv") {
-    GatherConv direct = GatherConv::forward(g);
-    if (WinogradConv c = WinogradConv::forward(g); winogradPays(g, c, direct.flops(), target, lanes))
-      winograd(loc, family, c, *first, *second, newBuffer(result), element);
-    else
-      gather(loc, family, key, direct, *first, inputs, *second, filter, newBuffer(result), outputs, element);
+    Memory x = left(inputs), w = right(filter);
+    GatherConv direct = GatherConv::forward(g, multipliesPairs(x, g.C / g.G));
+    WinogradConv c = WinogradConv::forward(g);
+    c.pairs = direct.pairs;
+    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+      winograd(loc, family, c, x, w, made(outputs));
+    } else {
+      if (direct.pairs)
+        w = packPairs(loc, PairPacking::neighbours(g.O / g.block * g.KH * g.KW, g.C / g.G, g.block), w);
+      gather(loc, family, key, direct, x, w, made(outputs));
+    }
   } else if (family == "conv_input_grad") { // dy, w
+    Memory dy = left(outputs), w = right(filter);
     int64_t block = filterBlock(g.C / g.G);
-    Ref packed = scratch(filter, element);
-    transpose(loc, filterTransposition(g, block), *second, packed, filter, element);
-    Ref dx = newBuffer(result, inputs);
-    where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    GatherConv direct = GatherConv::inputGrad(g, block);
-    if (WinogradConv c = WinogradConv::inputGrad(g, block); winogradPays(g, c, direct.flops(), target, lanes))
-      winograd(loc, family, c, *first, packed, dx, element);
-    else
-      gather(loc, family, key, direct, *first, outputs, packed, filter, dx, inputs, element);
+    Memory turned = scratchMemory(filter, w.element);
+    transpose(loc, filterTransposition(g, block), w, turned);
+    Memory dx = made(inputs);
+    where[result].cropped = padded;
+    GatherConv direct = GatherConv::inputGrad(g, block, multipliesPairs(dy, g.O / g.G));
+    WinogradConv c = WinogradConv::inputGrad(g, block);
+    c.pairs = direct.pairs;
+    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+      winograd(loc, family, c, dy, turned, dx);
+    } else {
+      if (direct.pairs)
+        turned = packPairs(loc, PairPacking::neighbours(g.C / block * g.KH * g.KW, g.O / g.G, block), turned);
+      gather(loc, family, key, direct, dy, turned, dx);
+    }
   } else if (family == "conv_filter_grad") { // x, dy
+    Memory x = left(inputs), dy = right(outputs);
     FilterGrad direct = FilterGrad::of(g);
-    if (WinogradConv c = WinogradConv::forward(g); winogradPays(g, c, direct.flops(), target, lanes))
-      winogradFilterGrad(loc, c, *first, *second, newBuffer(result), element);
-    else
-      filterGrad(loc, family, key, direct, *first, inputs, *second, outputs, newBuffer(result), element);
+    WinogradConv c = WinogradConv::forward(g);
+    c.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
+    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+      winogradFilterGrad(loc, c, x, dy, made(filter));
+    } else if (target.dotsPairs && dy.element.isBF16()) {
+      x = packPairs(loc, packX(g), x), dy = packPairs(loc, packDy(g), dy);
+      filterGrad(loc, family, key, FilterGrad::ofPairs(g), x, dy, made(filter));
+    } else {
+      filterGrad(loc, family, key, direct, x, dy, made(filter));
+    }
   } else if (family == "dense") { // x, w
-    dense(loc, g, *first, *second, newBuffer(result), element);
+    dense(loc, g, left(g.N * g.C), right(g.O * g.C), made(g.N * g.O));
   } else if (family == "dense_input_grad") { // w (O,I), dy (N,O): the lanes run along i, the taps along o
+    Memory w = left(g.O * g.C), dy = right(g.N * g.O);
     GatherConv c;
-    c.N = g.N, c.outChannels = g.C, c.inChannels = g.O;
+    c.pairs = multipliesPairs(dy, g.O);
+    c.N = g.N, c.outChannels = g.C, c.inChannels = c.pairs ? g.O / 2 : g.O;
     c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
     c.block = filterBlock(g.C), c.wBlock = c.block, c.wChannel = g.C;
-    gather(loc, family, key, c, *second, g.N * g.O, *first, g.O * g.C, newBuffer(result), g.N * g.C, element);
+    if (c.pairs)
+      w = packPairs(loc, PairPacking::neighbours(1, g.O, g.C), w);
+    gather(loc, family, key, c, dy, w, made(g.N * g.C));
   } else if (family == "dense_filter_grad") { // x (N,I), dy (N,O): dy is broadcast, the lanes run along i
+    Memory x = left(g.N * g.C), dy = right(g.N * g.O);
     FilterGrad f;
-    f.N = g.N, f.xChannels = g.O, f.yChannels = g.C;
+    f.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
+    f.N = f.pairs ? (g.N + 1) / 2 : g.N, f.xChannels = g.O, f.yChannels = g.C;
     f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
-    filterGrad(loc, family, key, f, *second, g.N * g.O, *first, g.N * g.C, newBuffer(result), element);
+    if (f.pairs)
+      x = packPairs(loc, PairPacking::neighbours(1, g.N, g.C), x), dy = packPairs(loc, PairPacking::neighbours(1, g.N, g.O), dy);
+    filterGrad(loc, family, key, f, dy, x, made(g.O * g.C));
   } else if (family == "maxpool") {
-    Type index = cast<ShapedType>(op->getResult(1).getType()).getElementType();
-    Ref y = newBuffer(result), indices = newBuffer(op->getResult(1));
-    launch(loc, family, key, {{*first, inputs, element, false}, {y, outputs, element, true}, {indices, outputs, index, true}}, 0,
+    Type index = elementOf(op->getResult(1));
+    Memory y = made(outputs), indices{newBuffer(op->getResult(1)), outputs, index};
+    launch(loc, family, key, {read(left(inputs)), write(y), write(indices)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPool(k, g, element, index); });
   } else if (family == "maxpool_grad") { // dy, indices
-    Type index = cast<ShapedType>(op.getInputs()[1].getType()).getElementType();
-    Ref dx = newBuffer(result, inputs);
-    where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    launch(loc, family, key, {{*first, outputs, element, false}, {*second, outputs, index, false}, {dx, inputs, element, true}}, 0,
-           [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPoolGrad(k, g, element, index); });
+    Memory indices = right(outputs), dx = made(inputs);
+    where[result].cropped = padded;
+    launch(loc, family, key, {read(left(outputs)), read(indices), write(dx)}, 0,
+           [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPoolGrad(k, g, element, indices.element); });
   } else if (family == "avgpool") {
-    launch(loc, family, key, {{*first, inputs, element, false}, {newBuffer(result), outputs, element, true}}, 0,
+    launch(loc, family, key, {read(left(inputs)), write(made(outputs))}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPool(k, g, element); });
   } else if (family == "avgpool_grad") {
-    Ref dx = newBuffer(result, inputs);
-    where[result].cropped = g.PT || g.PL || g.PB || g.PR;
-    launch(loc, family, key, {{*first, outputs, element, false}, {dx, inputs, element, true}}, 0,
+    Memory dx = made(inputs);
+    where[result].cropped = padded;
+    launch(loc, family, key, {read(left(outputs)), write(dx)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPoolGrad(k, g, element); });
   } else if (family == "depthwise" || family == "depthwise_input_grad") {
     bool forward = family == "depthwise";
-    Ref y = newBuffer(result, forward ? outputs : inputs);
-    where[result].cropped = !forward && (g.PT || g.PL || g.PB || g.PR);
-    launch(loc, family, key,
-           {{*first, forward ? inputs : outputs, element, false}, {*second, filter, element, false}, {y, forward ? outputs : inputs, element, true}},
-           2 * outputs * g.KH * g.KW, [&](KernelBuilder &k, ArrayRef<int>) {
-             return forward ? buildDepthwise(k, g, element) : buildDepthwiseInputGrad(k, g, element);
-           });
+    Memory y = made(forward ? outputs : inputs);
+    where[result].cropped = !forward && padded;
+    launch(loc, family, key, {read(left(forward ? inputs : outputs)), read(right(filter)), write(y)}, 2 * outputs * g.KH * g.KW,
+           [&](KernelBuilder &k, ArrayRef<int>) { return forward ? buildDepthwise(k, g, element) : buildDepthwiseInputGrad(k, g, element); });
   } else if (family == "depthwise_filter_grad") {
     FilterGrad f = FilterGrad::of(g);
     int64_t parts = filterGradParts(f, elementBytes(element));
-    summedParts(loc, family, parts, filter, newBuffer(result), element, [&](Ref out) {
-      launch(loc, family, key, {{*first, inputs, element, false}, {*second, outputs, element, false}, {out, parts * filter, element, true}},
+    summedParts(loc, family, parts, made(filter), [&](Memory out) {
+      launch(loc, family, key, {read(left(inputs)), read(right(outputs)), write(out)},
              2 * outputs * g.KH * g.KW, [&](KernelBuilder &k, ArrayRef<int>) { return buildDepthwiseFilterGrad(k, g, parts, element); });
     });
   } else {
@@ -104,74 +132,81 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   return success();
 }
 
-void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
-              int64_t yElements, Type element) {
-  launch(loc, family, key, {{x, xElements, element, false}, {w, wElements, element, false}, {y, yElements, element, true}}, c.flops(),
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, element); });
+bool Lowering::multipliesPairs(const Memory &x, int64_t channels) const { return target.dotsPairs && x.element.isBF16() && channels % 2 == 0; }
+
+Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const Memory &source) {
+  Memory packed = scratchMemory(p.targetElements(), BFloat16Type::get(source.element.getContext()));
+  launch(loc, "pair_packing", p.text(), {read(source), write(packed)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildPairPacking(k, p); });
+  return packed;
 }
 
-void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, Ref x, Ref w, Ref y, Type element) {
-  int64_t taps = c.O * c.C * 9;
-  Ref u = scratch(c.transformedFilter(), element);
-  launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned}), {{w, taps, element, false}, {u, c.transformedFilter(), element, true}}, 0,
+void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y) {
+  launch(loc, family, (key + (c.pairs ? "pairs" : "")).str(), {read(x), read(w), write(y)}, c.flops(),
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
+}
+
+void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y) {
+  Type element = computedIn(y.element);
+  Memory u = scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
+  launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned}), {read(w), write(u)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
-  launch(loc, ("winograd_" + family).str(), c.text(),
-         {{x, c.N * c.H * c.W * c.C, element, false}, {u, c.transformedFilter(), element, false}, {y, c.N * c.OH * c.OW * c.O, element, true}},
-         c.flops(), [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); });
+  launch(loc, ("winograd_" + family).str(), c.text(), {read(x), read(u), write(y)}, c.flops(),
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); });
 }
 
-void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, Ref x, Ref dy, Ref dw, Type element) {
-  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(element));
-  Ref sums = scratch(f.size(), element);
-  launch(loc, "winograd_conv_filter_grad", c.text(),
-         {{x, c.N * c.H * c.W * c.C, element, false}, {dy, c.N * c.OH * c.OW * c.O, element, false}, {sums, f.size(), element, true}}, c.flops(),
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, element); });
-  launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts}), {{sums, f.size(), element, false}, {dw, c.O * c.C * 9, element, true}}, 0,
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGradEnd(k, f, element); });
+void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, const Memory &x, const Memory &dy, const Memory &dw) {
+  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(dw.element));
+  Memory sums = scratchMemory(f.size(), dw.element);
+  launch(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy), write(sums)}, c.flops(),
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, dw.element); });
+  launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts}), {read(sums), write(dw)}, 0,
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGradEnd(k, f, dw.element); });
 }
 
-void Lowering::dense(Location loc, const WindowGeometry &g, Ref x, Ref w, Ref y, Type element) {
+void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y) {
   uint64_t flops = 2ull * g.N * g.C * g.O;
   if (g.N < packedDenseRows) {
-    launch(loc, "dense", g.text(), {{x, g.N * g.C, element, false}, {w, g.O * g.C, element, false}, {y, g.N * g.O, element, true}}, flops,
-           [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, element); });
+    launch(loc, "dense", g.text(), {read(x), read(w), write(y)}, flops,
+           [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, computedIn(y.element)); });
     return;
   }
   int64_t block = filterBlock(g.O);
-  Ref packed = scratch(g.O * g.C, element);
+  Memory packed = scratchMemory(g.O * g.C, w.element);
   Transposition t; // (O,I) -> [O/block][I][block]
   t.loops = {{g.O / block, block * g.C, block * g.C}};
   t.rows = block, t.columns = g.C, t.sourceRow = g.C, t.targetRow = block;
-  transpose(loc, t, w, packed, g.O * g.C, element);
+  transpose(loc, t, w, packed);
   GatherConv c;
-  c.N = g.N, c.outChannels = g.O, c.inChannels = g.C;
+  c.pairs = multipliesPairs(x, g.C);
+  c.N = g.N, c.outChannels = g.O, c.inChannels = c.pairs ? g.C / 2 : g.C;
   c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
-  c.block = block, c.wBlock = block * g.C, c.wChannel = block;
-  gather(loc, "dense", g.text(), c, x, g.N * g.C, packed, g.O * g.C, y, g.N * g.O, element);
+  c.block = block, c.wBlock = block * c.inChannels, c.wChannel = block;
+  if (c.pairs)
+    packed = packPairs(loc, PairPacking::neighbours(g.O / block, g.C, block), packed);
+  gather(loc, "dense", g.text(), c, x, packed, y);
 }
 
-void Lowering::summedParts(Location loc, StringRef family, int64_t parts, int64_t size, Ref out, Type element, llvm::function_ref<void(Ref)> partial) {
+void Lowering::summedParts(Location loc, StringRef family, int64_t parts, const Memory &out, llvm::function_ref<void(Memory)> partial) {
   if (parts == 1)
     return partial(out);
-  Ref sums = scratch(parts * size, element);
+  Memory sums = scratchMemory(parts * out.elements, out.element);
   partial(sums);
-  combine(loc, sums, element, out, element, parts, size, /*isMax=*/false);
+  combine(loc, sums.ref, out.element, out.ref, out.element, parts, out.elements, /*isMax=*/false);
 }
 
-void Lowering::filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element) {
-  f.parts = filterGradParts(f, elementBytes(element));
-  summedParts(loc, family, f.parts, f.size(), dw, element, [&](Ref out) {
-    launch(loc, family, key, {{x, xElements, element, false}, {dy, yElements, element, false}, {out, f.parts * f.size(), element, true}},
-           f.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
-             buildFilterGrad(k, f, element);
-             return f.pieces();
-           });
+void Lowering::filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy, const Memory &dw) {
+  f.parts = filterGradParts(f, elementBytes(dw.element));
+  summedParts(loc, family, f.parts, dw, [&](Memory out) {
+    launch(loc, family, (key + (f.pairs ? "pairs" : "")).str(), {read(x), read(dy), write(out)}, f.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
+      buildFilterGrad(k, f, dw.element);
+      return f.pieces();
+    });
   });
 }
 
-void Lowering::transpose(Location loc, const Transposition &t, Ref from, Ref to, int64_t elements, Type element) {
-  launch(loc, "transpose", t.text(), {{from, elements, element, false}, {to, elements, element, true}}, 0,
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildTransposition(k, t, element); });
+void Lowering::transpose(Location loc, const Transposition &t, const Memory &from, const Memory &to) {
+  launch(loc, "transpose", t.text(), {read(from), write(to)}, 0,
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildTransposition(k, t, computedIn(from.element)); });
 }
 
 } // namespace cnnc

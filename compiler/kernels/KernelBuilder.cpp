@@ -2,6 +2,7 @@
 // In: requests for loops, loads and arithmetic.  Out: operations at the builder's insertion point.
 #include "compiler/kernels/KernelBuilder.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 
@@ -46,21 +47,91 @@ Value KernelBuilder::mask(int64_t lanes, int64_t width) {
   return vector::ConstantMaskOp::create(b, loc, VectorType::get(lanes, b.getI1Type()), ArrayRef<int64_t>{width});
 }
 
-Value KernelBuilder::load(Value buffer, Value index, int64_t lanes, int64_t width) {
-  Type element = cast<MemRefType>(buffer.getType()).getElementType();
-  auto type = VectorType::get(lanes, element);
+static Type withElement(Value value, Type element) {
+  auto vector = dyn_cast<VectorType>(value.getType());
+  return vector ? Type(vector.clone(element)) : element;
+}
+
+Value KernelBuilder::widened(Value value) {
+  Type stored = getElementTypeOrSelf(value.getType()), computed = computedIn(stored);
+  return stored == computed ? value : Value(arith::ExtFOp::create(b, loc, withElement(value, computed), value));
+}
+
+Value KernelBuilder::narrowed(Value value, Value buffer) {
+  Type stored = cast<MemRefType>(buffer.getType()).getElementType();
+  bool same = !stored.isBF16() || getElementTypeOrSelf(value.getType()) == stored;
+  return same ? value : Value(arith::TruncFOp::create(b, loc, withElement(value, stored), value));
+}
+
+Value KernelBuilder::loadStored(Value buffer, Value index, int64_t lanes, int64_t width) {
+  auto type = VectorType::get(lanes, cast<MemRefType>(buffer.getType()).getElementType());
   if (width == lanes)
     return vector::LoadOp::create(b, loc, type, buffer, index);
   Value rest = arith::ConstantOp::create(b, loc, type, b.getZeroAttr(type));
   return vector::MaskedLoadOp::create(b, loc, type, buffer, index, mask(lanes, width), rest);
 }
 
-void KernelBuilder::store(Value vector, Value buffer, Value index, int64_t width) {
+void KernelBuilder::storeStored(Value vector, Value buffer, Value index, int64_t width) {
   int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
   if (width == lanes)
     vector::StoreOp::create(b, loc, vector, buffer, index);
   else
     vector::MaskedStoreOp::create(b, loc, buffer, index, mask(lanes, width), vector);
+}
+
+Value KernelBuilder::load(Value buffer, Value index, int64_t lanes, int64_t width) {
+  return widened(loadStored(buffer, index, lanes, width));
+}
+
+Value KernelBuilder::loadMasked(Value buffer, Value index, Value mask) {
+  auto type = cast<VectorType>(mask.getType()).clone(cast<MemRefType>(buffer.getType()).getElementType());
+  Value rest = arith::ConstantOp::create(b, loc, type, b.getZeroAttr(type));
+  return widened(vector::MaskedLoadOp::create(b, loc, type, buffer, index, mask, rest));
+}
+
+void KernelBuilder::store(Value vector, Value buffer, Value index, int64_t width) {
+  storeStored(narrowed(vector, buffer), buffer, index, width);
+}
+
+Value KernelBuilder::loadPairs(Value buffer, Value index, int64_t lanes, int64_t width) {
+  if (cast<MemRefType>(buffer.getType()).getElementType().isBF16())
+    return loadStored(buffer, mul(index, 2), 2 * lanes, 2 * width);
+  return vector::BitCastOp::create(b, loc, VectorType::get(2 * lanes, b.getBF16Type()), loadStored(buffer, index, lanes, width));
+}
+
+Value KernelBuilder::splatPair(Value buffer, Value index, int64_t lanes) {
+  Value wide;
+  if (cast<MemRefType>(buffer.getType()).getElementType().isBF16()) {
+    Value pair = loadStored(buffer, mul(index, 2), 2, 2);
+    Value bits = vector::BitCastOp::create(b, loc, VectorType::get(1, b.getI32Type()), pair);
+    wide = splat(vector::ExtractOp::create(b, loc, bits, 0), lanes);
+  } else {
+    wide = splat(memref::LoadOp::create(b, loc, buffer, index), lanes);
+  }
+  return vector::BitCastOp::create(b, loc, VectorType::get(2 * lanes, b.getBF16Type()), wide);
+}
+
+void KernelBuilder::storeHalves(Value value, bool high, Value buffer, Value index) {
+  int64_t lanes = cast<VectorType>(value.getType()).getNumElements();
+  auto words = VectorType::get(lanes, b.getI32Type());
+  Value rounded = arith::TruncFOp::create(b, loc, VectorType::get(lanes, b.getBF16Type()), value);
+  Value bits = arith::ExtUIOp::create(b, loc, words, vector::BitCastOp::create(b, loc, VectorType::get(lanes, b.getI16Type()), rounded));
+  if (high) {
+    Value half = arith::ConstantOp::create(b, loc, words, DenseElementsAttr::get(words, b.getI32IntegerAttr(16)));
+    bits = arith::OrIOp::create(b, loc, arith::ShLIOp::create(b, loc, bits, half), loadStored(buffer, index, lanes, lanes));
+  }
+  storeStored(bits, buffer, index, lanes);
+}
+
+void KernelBuilder::storePairs(Value low, Value high, Value buffer, Value index, int64_t width) {
+  Value pairs = vector::InterleaveOp::create(b, loc, narrowed(low, buffer), narrowed(high, buffer));
+  storeStored(pairs, buffer, mul(index, 2), 2 * width);
+}
+
+Value KernelBuilder::dot(Value x, Value y, Value sum) {
+  auto type = cast<VectorType>(sum.getType());
+  std::string name = "llvm.x86.avx512bf16.dpbf16ps." + std::to_string(type.getNumElements() * 32);
+  return LLVM::CallIntrinsicOp::create(b, loc, type, b.getStringAttr(name), ValueRange{sum, x, y}).getResult(0);
 }
 
 SmallVector<Value> KernelBuilder::loop(Value lo, Value hi, int64_t step, ValueRange carried, LoopBody body) {

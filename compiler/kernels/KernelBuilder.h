@@ -18,6 +18,10 @@ struct KernelArgument {
   int64_t elements;
 };
 
+/// The type that elements of `stored` are computed in: bf16 is a form of storage alone.
+inline mlir::Type computedIn(mlir::Type stored) { return stored.isBF16() ? mlir::Type(mlir::Float32Type::get(stored.getContext())) : stored; }
+
+/// Loads give what elements are computed in, stores take it: bf16 is widened and rounded to even on the way.
 class KernelBuilder {
 public:
   mlir::OpBuilder b;
@@ -32,8 +36,8 @@ public:
   mlir::Value buffer(unsigned i) { return function.getArgument(i); }
   void finish() { mlir::func::ReturnOp::create(b, loc); }
 
-  /// Lanes of a vector register for an element type.
-  int64_t lanes(mlir::Type element) const { return target.vectorBytes * 8 / element.getIntOrFloatBitWidth(); }
+  /// Lanes of a vector register for the type that an element is computed in.
+  int64_t lanes(mlir::Type element) const { return target.vectorBytes * 8 / computedIn(element).getIntOrFloatBitWidth(); }
 
   // Index arithmetic; constants fold.
   mlir::Value constant(int64_t v) { return mlir::arith::ConstantIndexOp::create(b, loc, v); }
@@ -58,10 +62,23 @@ public:
   mlir::Value load(mlir::Value buffer, mlir::Value index, int64_t lanes, int64_t width);
   mlir::Value load(mlir::Value buffer, mlir::Value index, int64_t lanes) { return load(buffer, index, lanes, lanes); }
   void store(mlir::Value vector, mlir::Value buffer, mlir::Value index, int64_t width);
-  mlir::Value loadScalar(mlir::Value buffer, mlir::Value index) { return mlir::memref::LoadOp::create(b, loc, buffer, index); }
+  /// The lanes at buffer[index] where `mask` is set, zero elsewhere.
+  mlir::Value loadMasked(mlir::Value buffer, mlir::Value index, mlir::Value mask);
+  mlir::Value loadScalar(mlir::Value buffer, mlir::Value index) { return widened(mlir::memref::LoadOp::create(b, loc, buffer, index)); }
   void storeScalar(mlir::Value value, mlir::Value buffer, mlir::Value index) {
-    mlir::memref::StoreOp::create(b, loc, value, buffer, index);
+    mlir::memref::StoreOp::create(b, loc, narrowed(value, buffer), buffer, index);
   }
+
+  // Pairs of bf16 that lie side by side, in a buffer of bf16 or of i32; indices, lanes and widths count pairs.
+  mlir::Value loadPairs(mlir::Value buffer, mlir::Value index, int64_t lanes, int64_t width);
+  /// One pair in all lanes.
+  mlir::Value splatPair(mlir::Value buffer, mlir::Value index, int64_t lanes);
+  /// Stores bf16(value) as one half of each pair, in a buffer of i32: the low half with zeros beside it, the high half beside what is there.
+  void storeHalves(mlir::Value value, bool high, mlir::Value buffer, mlir::Value index);
+  /// Pairs (low[i], high[i]) of two vectors of f32.
+  void storePairs(mlir::Value low, mlir::Value high, mlir::Value buffer, mlir::Value index, int64_t width);
+  /// sum[i] + x[i].low y[i].low + x[i].high y[i].high, in f32. Needs TargetInfo::dotsPairs.
+  mlir::Value dot(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return mlir::vector::FMAOp::create(b, loc, x, y, z); }
 
   /// Memory of this call alone, on its stack, at the start of a line of the cache.
@@ -83,6 +100,10 @@ public:
 
 private:
   mlir::Value mask(int64_t lanes, int64_t width);
+  mlir::Value widened(mlir::Value value);
+  mlir::Value narrowed(mlir::Value value, mlir::Value buffer);
+  mlir::Value loadStored(mlir::Value buffer, mlir::Value index, int64_t lanes, int64_t width);
+  void storeStored(mlir::Value vector, mlir::Value buffer, mlir::Value index, int64_t width);
 };
 
 } // namespace cnnc

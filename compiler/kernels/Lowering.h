@@ -109,6 +109,14 @@ private:
 
   FailureOr<Ref> ref(Value v);
 
+  /// What a kernel reads or writes.
+  struct Memory {
+    Ref ref;
+    int64_t elements;
+    Type element;
+  };
+  Memory scratchMemory(int64_t elements, Type element) { return {scratch(elements, element), elements, element}; }
+
   // ---- kernels and launches ----
 
   struct Argument {
@@ -117,6 +125,8 @@ private:
     Type element;
     bool isOutput;
   };
+  static Argument read(const Memory &m) { return {m.ref, m.elements, m.element, false}; }
+  static Argument write(const Memory &m) { return {m.ref, m.elements, m.element, true}; }
   using Build = llvm::function_ref<int64_t(KernelBuilder &, ArrayRef<int>)>;
 
   /// Builds the kernel, or finds an equal one, and launches it. `key` tells kernels of a family apart: it and the buffers determine what
@@ -146,25 +156,28 @@ private:
 
   LogicalResult lowerTranspose(linalg::TransposeOp op);
 
-  void transpose(Location loc, const Transposition &t, Ref from, Ref to, int64_t elements, Type element);
+  void transpose(Location loc, const Transposition &t, const Memory &from, const Memory &to);
 
   LogicalResult lowerFamily(linalg::GenericOp op, StringRef family);
 
-  void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, Ref x, int64_t xElements, Ref w, int64_t wElements, Ref y,
-              int64_t yElements, Type element);
+  /// Whether a sum over `channels` of x is made of pairs.
+  bool multipliesPairs(const Memory &x, int64_t channels) const;
+  Memory packPairs(Location loc, const PairPacking &p, const Memory &source);
+
+  void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y);
 
   /// y = x w^T. Many rows: the weights are packed, and the layer is a convolution of 1x1 maps. Few: dot products.
-  void dense(Location loc, const WindowGeometry &g, Ref x, Ref w, Ref y, Type element);
+  void dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y);
 
   /// Runs `partial` into `parts` partial sums and adds them up in order, or straight into `out`.
-  void summedParts(Location loc, StringRef family, int64_t parts, int64_t size, Ref out, Type element, llvm::function_ref<void(Ref)> partial);
+  void summedParts(Location loc, StringRef family, int64_t parts, const Memory &out, llvm::function_ref<void(Memory)> partial);
   void combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax);
 
-  void filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, Ref x, int64_t xElements, Ref dy, int64_t yElements, Ref dw, Type element);
+  void filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy, const Memory &dw);
 
   /// The convolution in Winograd's form; w in the layout that `c.block` states.
-  void winograd(Location loc, StringRef family, const WinogradConv &c, Ref x, Ref w, Ref y, Type element);
-  void winogradFilterGrad(Location loc, const WinogradConv &c, Ref x, Ref dy, Ref dw, Type element);
+  void winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y);
+  void winogradFilterGrad(Location loc, const WinogradConv &c, const Memory &x, const Memory &dy, const Memory &dw);
 
   LogicalResult lowerNest(linalg::GenericOp op);
 

@@ -56,7 +56,7 @@ private:
   Type floatType() {
     for (Value v : op->getOperands())
       if (Type t = cast<ShapedType>(v.getType()).getElementType(); isa<FloatType>(t))
-        return t;
+        return computedIn(t);
     return cast<ShapedType>(op->getOperand(0).getType()).getElementType();
   }
   Block &body() { return op.getRegion().front(); }
@@ -133,7 +133,19 @@ private:
   /// A constant that stands outside of the op's body: canonicalisation puts them there.
   Value outside(Value v) { return k.b.clone(*v.getDefiningOp())->getResult(0); }
 
+  /// Widening and rounding around storage, which loads and stores do.
+  static bool isOfStorage(Operation &o) {
+    return (isa<arith::ExtFOp>(o) && o.getOperand(0).getType().isBF16()) || (isa<arith::TruncFOp>(o) && o.getResult(0).getType().isBF16());
+  }
+
   Value emitOne(Operation &o, Scope &scope, const Position &at, bool wide, int64_t index) {
+    if (isOfStorage(o)) {
+      if (wide)
+        scope.vectors[o.getResult(0)].push_back(asVector(scope, o.getOperand(0), index));
+      else
+        scope.scalars[o.getResult(0)] = scope.scalars.lookup(o.getOperand(0));
+      return {};
+    }
     if (auto i = dyn_cast<linalg::IndexOp>(o)) {
       unsigned rank = op.getNumLoops();
       if (i.getDim() + 1 == rank) {
@@ -452,37 +464,6 @@ FailureOr<Operation *> combinerOf(linalg::GenericOp op, unsigned result) {
 
 void buildNest(KernelBuilder &k, const NestPlan &plan, ArrayRef<int> arguments) {
   Nest(k, plan, arguments).run();
-  k.finish();
-}
-
-int64_t combinePieces(int64_t C) {
-  constexpr int64_t perPiece = 4096;
-  return (C + perPiece - 1) / perPiece;
-}
-
-void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type partial, Type out) {
-  int64_t lanes = k.lanes(out), pieces = combinePieces(C);
-  constexpr int64_t perPiece = 4096;
-  auto join = [&](Value x, Value y) -> Value {
-    if (isMax)
-      return arith::MaximumFOp::create(k.b, k.loc, x, y);
-    return arith::AddFOp::create(k.b, k.loc, x, y);
-  };
-  auto column = [&](Value c, int64_t width) {
-    Value sum = k.load(k.buffer(0), c, lanes, width);
-    sum = k.loop(k.constant(1), k.constant(parts), 1, sum, [&](Value p, ValueRange a) -> SmallVector<Value> {
-      return {join(a[0], k.load(k.buffer(0), k.add(k.mul(p, C), c), lanes, width))};
-    })[0];
-    if (partial != out)
-      sum = arith::TruncFOp::create(k.b, k.loc, VectorType::get(lanes, out), sum);
-    k.store(sum, k.buffer(1), c, width);
-  };
-  int64_t whole = C / lanes * lanes;
-  Value first = k.mul(k.piece, perPiece);
-  if (whole)
-    k.loop(first, k.min(k.add(first, perPiece), k.constant(whole)), lanes, [&](Value c) { column(c, lanes); });
-  if (whole < C)
-    k.when(k.equal(k.piece, k.constant(pieces - 1)), [&] { column(k.constant(whole), C - whole); });
   k.finish();
 }
 

@@ -110,7 +110,7 @@ LogicalResult Lowering::lowerTranspose(linalg::TransposeOp op) {
   t.loops = {{s[0], rows * columns, rows * columns}};
   t.rows = rows, t.columns = columns, t.sourceRow = columns, t.targetRow = rows;
   Ref r = newBuffer(op->getResult(0));
-  transpose(op.getLoc(), t, *source, r, type.getNumElements(), type.getElementType());
+  transpose(op.getLoc(), t, {*source, type.getNumElements(), type.getElementType()}, {r, type.getNumElements(), type.getElementType()});
   return success();
 }
 
@@ -123,10 +123,10 @@ void Lowering::combine(Location loc, Ref partial, Type partialType, Ref out, Typ
 
 LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
   Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
-  int64_t narrowest = elementBytes(element); // lanes are those of the floating-point inputs
+  int64_t narrowest = elementBytes(computedIn(element)); // lanes are those of the floating-point inputs
   for (Value v : op.getInputs())
     if (Type t = cast<ShapedType>(v.getType()).getElementType(); isa<FloatType>(t)) {
-      narrowest = elementBytes(t);
+      narrowest = elementBytes(computedIn(t));
       break;
     }
   int64_t lanes = target.vectorBytes / narrowest;

@@ -87,4 +87,7 @@ void planMemory(Program &program);
 /// Inlines cheap elementwise producers into their consumers, on linalg.
 void fuseElementwise(mlir::Operation *function);
 
+/// Stores feature maps and their gradients as bf16, on fused linalg of f32.
+void narrowStorage(mlir::Operation *function);
+
 } // namespace cnnc

@@ -1,6 +1,7 @@
 // Winograd's convolution: the filter's transform, and tiles of the map through transform, sixteen products and transform back.
 // In: WinogradConv, buffers.  Out: kernels. A piece is a run of tiles whose transformed inputs stay in the second-level cache.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
 #include "compiler/target/Tiles.h"
 
@@ -32,17 +33,17 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
 class Conv {
 public:
   Conv(KernelBuilder &k, const WinogradConv &c, Type element)
-      : k(k), c(c), element(element), lanes(k.lanes(element)), cut(cutOf(c, k.target, lanes)), transforms(k, c, element), x(k.buffer(0)),
-        u(k.buffer(1)), y(k.buffer(2)) {}
+      : k(k), c(c), element(element), lanes(k.lanes(element)), cut(cutOf(c, k.target, lanes)), transforms(k, c, element), products(k, c.pairs, lanes),
+        x(k.buffer(0)), u(k.buffer(1)), y(k.buffer(2)) {}
 
   int64_t run() {
     int64_t T = cut.tiles(), all = c.tiles();
     int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
-    inputs = k.scratch(element, winogradCells * T * c.C);
-    products = k.scratch(element, winogradCells * T * width);
+    inputs = k.scratch(c.pairs ? Type(k.b.getBF16Type()) : element, winogradCells * T * c.C);
+    sums = k.scratch(element, winogradCells * T * width);
     Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
     k.loop(k.constant(0), count, 1, [&](Value slot) {
-      transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), c.C, inputs, slot, T);
+      transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), {inputs, slot, T, c.C});
     });
     Value groups = k.ceilDiv(count, cut.group);
     k.loop(k.constant(0), k.constant(c.O / c.block), 1, [&](Value ob) {
@@ -63,33 +64,35 @@ private:
   int64_t lanes;
   Cut cut;
   WinogradTransforms transforms;
-  Value x, u, y, inputs, products;
+  Products products;
+  Value x, u, y, inputs, sums;
 
-  /// products[p, tiles of the group, chunk] = inputs[p, tiles, :] u[ob, p, :, chunk]. Slots past the last tile hold numbers that nobody reads.
+  /// sums[p, tiles of the group, chunk] = inputs[p, tiles, :] u[ob, p, :, chunk]. Slots past the last tile hold numbers that nobody reads.
   void product(Value ob, Value p, Value g, const LaneChunk &chunk) {
     int64_t T = cut.tiles(), width = chunk.vectors * lanes;
     Value slot = k.add(k.mul(p, T), k.mul(g, cut.group));
-    Value from = k.mul(slot, c.C), to = k.mul(slot, width);
-    Value filter = k.add(k.mul(k.add(k.mul(ob, winogradCells), p), c.C * c.block), chunk.start);
-    SmallVector<Value> sums(cut.group * chunk.vectors, k.zeroVector(element, lanes));
-    constexpr int64_t unroll = 4; // divides the lanes, and so C
-    sums = k.loop(k.constant(0), k.constant(c.C), unroll, sums, [&](Value ch, ValueRange carried) -> SmallVector<Value> {
+    int64_t units = c.C / products.perUnit();
+    Value from = k.mul(slot, units), to = k.mul(slot, width);
+    Value filter = k.add(k.mul(k.add(k.mul(ob, winogradCells), p), units * c.block), chunk.start);
+    SmallVector<Value> total(cut.group * chunk.vectors, k.zeroVector(element, lanes));
+    constexpr int64_t unroll = 4; // divides half the lanes, and so the units
+    total = k.loop(k.constant(0), k.constant(units), unroll, total, [&](Value ch, ValueRange carried) -> SmallVector<Value> {
       SmallVector<Value> a(carried);
       for (int64_t i = 0; i < unroll; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors; ++v)
-          lanesOfFilter.push_back(k.load(u, k.add(k.add(filter, k.mul(ch, c.block)), i * c.block + v * lanes), lanes));
+          lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, c.block)), i * c.block + v * lanes), lanes));
         for (int64_t t = 0; t < cut.group; ++t) {
-          Value value = k.splat(k.loadScalar(inputs, k.add(k.add(from, ch), t * c.C + i)), lanes);
+          Value value = products.splat(inputs, k.add(k.add(from, ch), t * units + i));
           for (int64_t v = 0; v < chunk.vectors; ++v)
-            a[t * chunk.vectors + v] = k.fma(value, lanesOfFilter[v], a[t * chunk.vectors + v]);
+            a[t * chunk.vectors + v] = products.add(value, lanesOfFilter[v], a[t * chunk.vectors + v]);
         }
       }
       return a;
     });
     for (int64_t t = 0; t < cut.group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
-        k.store(sums[t * chunk.vectors + v], products, k.add(to, t * width + v * lanes), lanes);
+        k.store(total[t * chunk.vectors + v], sums, k.add(to, t * width + v * lanes), lanes);
   }
 
   /// y of one tile and chunk: A^T m A; the last row and column of an odd map have half tiles.
@@ -102,7 +105,7 @@ private:
     for (int64_t v = 0; v < chunk.vectors; ++v) {
       WinogradTransforms::Cells m;
       for (int64_t p = 0; p < winogradCells; ++p)
-        m.push_back(k.load(products, k.add(k.mul(slot, width), p * T * width + v * lanes), lanes));
+        m.push_back(k.load(sums, k.add(k.mul(slot, width), p * T * width + v * lanes), lanes));
       auto values = transforms.output(m);
       auto store = [&](int64_t i, int64_t j) { k.store(values[i * 2 + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), lanes); };
       auto ifNeeded = [&](bool odd, Value condition, llvm::function_ref<void()> body) { odd ? k.when(condition, body) : body(); };
@@ -133,7 +136,7 @@ WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
   return c;
 }
 
-std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned}); }
+std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs}); }
 
 bool winogradPays(const WindowGeometry &g, const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
   if (g.KH != 3 || g.KW != 3 || g.SH != 1 || g.SW != 1 || g.DH != 1 || g.DW != 1 || g.G != 1)
@@ -147,23 +150,35 @@ bool winogradPays(const WindowGeometry &g, const WinogradConv &c, uint64_t direc
   constexpr double input = 70, output = 45, tile = 40, filter = 150, gain = 0.9;
   double tiles = double(c.tiles()), in = double(c.C) / lanes, out = double(c.O) / lanes;
   double direct = double(directFlops) / 2 / lanes;
-  double cost = tiles * (winogradCells * double(c.C) * out + in * input + out * output + tile) + double(c.C) * out * filter;
-  return cost < gain * direct;
+  double rate = c.pairs ? 2 : 1; // products of an instruction and lane
+  double cost = tiles * (winogradCells * double(c.C) * out / rate + in * input + out * output + tile) + double(c.C) * out * filter;
+  return cost < gain * direct / rate;
 }
 
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type element) {
   WinogradTransforms transforms(k, c, element);
-  int64_t lanes = k.lanes(element), run = c.C * c.block, blocks = c.O / c.block;
+  int64_t lanes = k.lanes(element), run = c.C * c.block, blocks = c.O / c.block, units = c.pairs ? run / 2 : run;
   constexpr int64_t taps = 9, grain = 1024; // elements of a piece
-  int64_t perBlock = (run + grain - 1) / grain;
+  int64_t perBlock = (units + grain - 1) / grain;
   Value ob = k.div(k.piece, perBlock), first = k.mul(k.mod(k.piece, perBlock), grain);
-  Value from = k.mul(ob, taps * run), to = k.mul(ob, winogradCells * run);
-  k.loop(first, k.min(k.add(first, grain), k.constant(run)), lanes, [&](Value i) {
+  Value from = k.mul(ob, taps * run), to = k.mul(ob, winogradCells * units);
+  auto transformed = [&](Value at) {
     WinogradTransforms::Cells g;
     for (int64_t t = 0; t < taps; ++t)
-      g.push_back(k.load(k.buffer(0), k.add(k.add(from, i), (c.turned ? taps - 1 - t : t) * run), lanes));
-    for (auto [p, value] : llvm::enumerate(transforms.filter(g)))
-      k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes);
+      g.push_back(k.load(k.buffer(0), k.add(k.add(from, at), (c.turned ? taps - 1 - t : t) * run), lanes));
+    return transforms.filter(g);
+  };
+  k.loop(first, k.min(k.add(first, grain), k.constant(units)), lanes, [&](Value i) {
+    if (!c.pairs) {
+      for (auto [p, value] : llvm::enumerate(transformed(i)))
+        k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes);
+      return;
+    }
+    // Unit (c/2, lane) is of the channels c and c + 1.
+    Value low = k.add(k.mul(k.div(i, c.block), 2 * c.block), k.mod(i, c.block));
+    auto lows = transformed(low), highs = transformed(k.add(low, c.block));
+    for (int64_t p = 0; p < winogradCells; ++p)
+      k.storePairs(lows[p], highs[p], k.buffer(1), k.add(k.add(to, i), p * units), lanes);
   });
   k.finish();
   return blocks * perBlock;

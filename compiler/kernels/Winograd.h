@@ -23,6 +23,7 @@ struct WinogradConv {
   int64_t PT = 0, PL = 0;
   int64_t block = 1;   ///< lanes of a filter block; divides O
   bool turned = false; ///< the filter is given with its taps in reverse order, rows and columns
+  bool pairs = false;  ///< the transformed maps and filters are kept and multiplied as pairs of bf16
 
   static WinogradConv forward(const WindowGeometry &g);
   static WinogradConv inputGrad(const WindowGeometry &g, int64_t block);
@@ -38,7 +39,8 @@ struct WinogradConv {
 /// `directFlops` is what the definition costs.
 bool winogradPays(const WindowGeometry &g, const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
 
-/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][3][3][C][block], u [O/block][16][C][block]. Returns the pieces.
+/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][3][3][C][block], u [O/block][16][C][block]; with pairs [O/block][16][C/2][block][2].
+/// Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 /// Buffers: x, u, y.
 int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, mlir::Type element);

@@ -2,6 +2,7 @@
 // In: WinogradFilterGrad, buffers x, dy.  Out: two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay
 // in the second-level cache while runs of tiles pass over them. Parts are added in order.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
 #include "compiler/target/Tiles.h"
 
@@ -13,33 +14,45 @@ namespace {
 class Grad {
 public:
   Grad(KernelBuilder &k, const WinogradFilterGrad &f, Type element)
-      : k(k), f(f), c(f.conv), element(element), lanes(k.lanes(element)), transforms(k, f.conv, element), x(k.buffer(0)), dy(k.buffer(1)),
-        sums(k.buffer(2)) {}
+      : k(k), f(f), c(f.conv), element(element), lanes(k.lanes(element)), transforms(k, f.conv, element),
+        products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), sums(k.buffer(2)) {}
 
   int64_t run() {
     int64_t bytes = k.target.vectorBytes / lanes, blockSums = winogradCells * f.channels * f.outputs;
-    int64_t tileBytes = winogradCells * (f.channels + f.outputs) * bytes;
+    int64_t perSlot = products.perUnit(); // tiles that share a slot of scratch memory
+    int64_t tileBytes = winogradCells * (f.channels + f.outputs) * bytes / perSlot;
     constexpr int64_t fewest = 16, most = 64;
     int64_t T = std::clamp<int64_t>((k.target.l2Bytes * 5 / 8 - blockSums * bytes) / tileBytes, fewest, most);
     int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
-    T = evenSplit(perPart, T).front();
+    T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
+    int64_t slots = T / perSlot;
 
     Value outputBlock = k.mod(k.piece, c.O / f.outputs), rest = k.div(k.piece, c.O / f.outputs);
     Value channelBlock = k.mod(rest, c.C / f.channels), part = k.div(rest, c.C / f.channels);
     Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
     target = k.mul(k.piece, blockSums);
 
-    Value inputs = k.scratch(element, winogradCells * T * f.channels), grads = k.scratch(element, winogradCells * T * f.outputs);
+    Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
+    Value inputs = k.scratch(unit, winogradCells * slots * f.channels), grads = k.scratch(unit, winogradCells * slots * f.outputs);
     Value zero = k.zeroVector(element, lanes);
     k.loop(k.constant(0), k.constant(blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
     k.loop(firstTile, lastTile, T, [&](Value from) {
       Value count = k.min(k.constant(T), k.sub(lastTile, from));
-      k.loop(k.constant(0), count, 1, [&](Value slot) {
-        auto tile = transforms.tileAt(k.add(from, slot));
-        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), f.channels, inputs, slot, T);
-        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), f.outputs, grads, slot, T);
+      Value used = k.ceilDiv(count, perSlot);
+      k.loop(k.constant(0), used, 1, [&](Value slot) {
+        auto transform = [&](Value number, WinogradTransforms::Place::Half half) {
+          auto tile = transforms.tileAt(k.add(from, number));
+          transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), {inputs, slot, slots, f.channels, half});
+          transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), {grads, slot, slots, f.outputs, half});
+        };
+        using Place = WinogradTransforms::Place;
+        if (!c.pairs)
+          return transform(slot, Place::Whole);
+        Value number = k.mul(slot, 2), next = k.add(number, 1);
+        transform(number, Place::Low);
+        k.when(k.less(next, count), [&] { transform(next, Place::High); });
       });
-      k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) { product(p, count, T, inputs, grads); });
+      k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) { product(p, used, slots, inputs, grads); });
     });
     return f.parts * f.blocks();
   }
@@ -51,10 +64,11 @@ private:
   Type element;
   int64_t lanes;
   WinogradTransforms transforms;
+  Products products;
   Value x, dy, sums, target;
 
-  /// sums[p] += inputs[p]^T grads[p] over `count` tiles.
-  void product(Value p, Value count, int64_t T, Value inputs, Value grads) {
+  /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots.
+  void product(Value p, Value count, int64_t slots, Value inputs, Value grads) {
     for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile
@@ -71,15 +85,15 @@ private:
           for (int64_t v = 0; v < chunk.vectors; ++v)
             start.push_back(k.load(sums, address(i, v), lanes));
         auto step = [&](Value t, SmallVector<Value> a) {
-          Value slot = k.add(k.mul(p, T), t);
+          Value slot = k.add(k.mul(p, slots), t);
           Value xAt = k.add(k.mul(slot, f.channels), ch), yAt = k.add(k.mul(slot, f.outputs), chunk.start);
           SmallVector<Value> values;
           for (int64_t v = 0; v < chunk.vectors; ++v)
-            values.push_back(k.load(grads, k.add(yAt, v * lanes), lanes));
+            values.push_back(products.load(grads, k.add(yAt, v * lanes), lanes));
           for (int64_t i = 0; i < height; ++i) {
-            Value value = k.splat(k.loadScalar(inputs, k.add(xAt, i)), lanes);
+            Value value = products.splat(inputs, k.add(xAt, i));
             for (int64_t v = 0; v < chunk.vectors; ++v)
-              a[i * chunk.vectors + v] = k.fma(value, values[v], a[i * chunk.vectors + v]);
+              a[i * chunk.vectors + v] = products.add(value, values[v], a[i * chunk.vectors + v]);
           }
           return a;
         };

@@ -43,34 +43,35 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
       address.push_back(addressOf(clamp(r, H), clamp(s, W)));
       masks.push_back(k.splat(both(within(r, H), within(s, W)), lanes));
     }
-  Type element = cast<MemRefType>(map.getType()).getElementType();
-  Value zero = k.zeroVector(element, lanes);
   k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
     Cells cells;
     for (auto [at, mask] : llvm::zip(address, masks))
-      cells.push_back(vector::MaskedLoadOp::create(k.b, k.loc, zero.getType(), map, k.add(at, ch), mask, zero));
+      cells.push_back(k.loadMasked(map, k.add(at, ch), mask));
     use(ch, cells);
   });
 }
 
-void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstChannel, int64_t channels, Value scratch, Value slot, int64_t T) {
-  bool mayLeave = c.PT > 0 || c.PL > 0 || 2 * c.tileRows() + 2 - c.PT > c.H || 2 * c.tileColumns() + 2 - c.PL > c.W;
-  squares(x, tile.n, k.add(k.mul(tile.row, 2), -c.PT), k.add(k.mul(tile.column, 2), -c.PL), 4, c.H, c.W, c.C, firstChannel, channels, mayLeave,
-          [&](Value ch, const Cells &d) {
-            Value to = k.add(k.mul(slot, channels), ch);
-            for (auto [p, value] : llvm::enumerate(input(d)))
-              k.store(value, scratch, k.add(to, p * T * channels), lanes);
-          });
+void WinogradTransforms::put(const Cells &cells, Value ch, const Place &to) {
+  Value base = k.add(k.mul(to.slot, to.channels), ch);
+  for (auto [p, value] : llvm::enumerate(cells)) {
+    Value at = k.add(base, p * to.slots * to.channels);
+    if (to.half == Place::Whole)
+      k.store(value, to.memory, at, lanes);
+    else
+      k.storeHalves(value, to.half == Place::High, to.memory, at);
+  }
 }
 
-void WinogradTransforms::transformOutputGrad(Value dy, const Tile &tile, Value firstOutput, int64_t outputs, Value scratch, Value slot, int64_t T) {
+void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstChannel, const Place &to) {
+  bool mayLeave = c.PT > 0 || c.PL > 0 || 2 * c.tileRows() + 2 - c.PT > c.H || 2 * c.tileColumns() + 2 - c.PL > c.W;
+  squares(x, tile.n, k.add(k.mul(tile.row, 2), -c.PT), k.add(k.mul(tile.column, 2), -c.PL), 4, c.H, c.W, c.C, firstChannel, to.channels, mayLeave,
+          [&](Value ch, const Cells &d) { put(input(d), ch, to); });
+}
+
+void WinogradTransforms::transformOutputGrad(Value dy, const Tile &tile, Value firstOutput, const Place &to) {
   bool mayLeave = c.OH % 2 || c.OW % 2;
-  squares(dy, tile.n, k.mul(tile.row, 2), k.mul(tile.column, 2), 2, c.OH, c.OW, c.O, firstOutput, outputs, mayLeave,
-          [&](Value o, const Cells &d) {
-            Value to = k.add(k.mul(slot, outputs), o);
-            for (auto [p, value] : llvm::enumerate(outputAdjoint(d)))
-              k.store(value, scratch, k.add(to, p * T * outputs), lanes);
-          });
+  squares(dy, tile.n, k.mul(tile.row, 2), k.mul(tile.column, 2), 2, c.OH, c.OW, c.O, firstOutput, to.channels, mayLeave,
+          [&](Value o, const Cells &d) { put(outputAdjoint(d), o, to); });
 }
 
 } // namespace cnnc

@@ -56,10 +56,17 @@ public:
     return {k.div(number, perImage), k.div(inside, c.tileColumns()), k.mod(inside, c.tileColumns())};
   }
 
-  /// scratch[(p*T + slot)*channels + ch] = (B^T d B)[p] for `channels` channels of the tile from `firstChannel` on; d is zero outside the map.
-  void transformInput(mlir::Value x, const Tile &tile, mlir::Value firstChannel, int64_t channels, mlir::Value scratch, mlir::Value slot, int64_t T);
-  /// scratch[(p*T + slot)*outputs + o] = (A dy A^T)[p] for `outputs` channels of the tile of dy from `firstOutput` on.
-  void transformOutputGrad(mlir::Value dy, const Tile &tile, mlir::Value firstOutput, int64_t outputs, mlir::Value scratch, mlir::Value slot, int64_t T);
+  /// Where transformed tiles are kept: memory[(p*slots + slot)*channels + ch]. Two tiles share a slot where `half` says which they are.
+  struct Place {
+    enum Half { Whole, Low, High };
+    mlir::Value memory, slot;
+    int64_t slots, channels;
+    Half half = Whole;
+  };
+  /// Places (B^T d B)[p] for `to.channels` channels of the tile from `firstChannel` on; d is zero outside the map.
+  void transformInput(mlir::Value x, const Tile &tile, mlir::Value firstChannel, const Place &to);
+  /// Places (A dy A^T)[p] for `to.channels` channels of the tile of dy from `firstOutput` on.
+  void transformOutputGrad(mlir::Value dy, const Tile &tile, mlir::Value firstOutput, const Place &to);
 
 private:
   KernelBuilder &k;
@@ -68,6 +75,7 @@ private:
 
   mlir::Value add(mlir::Value x, mlir::Value y) { return mlir::arith::AddFOp::create(k.b, k.loc, x, y); }
   mlir::Value sub(mlir::Value x, mlir::Value y) { return mlir::arith::SubFOp::create(k.b, k.loc, x, y); }
+  void put(const Cells &cells, mlir::Value ch, const Place &to);
   mlir::Value negate(mlir::Value x) { return mlir::arith::NegFOp::create(k.b, k.loc, x); }
   mlir::Value half(mlir::Value x) {
     mlir::Value h = k.scalar(mlir::cast<mlir::VectorType>(x.getType()).getElementType(), 0.5);

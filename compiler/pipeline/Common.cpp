@@ -27,6 +27,16 @@ struct FuseElementwisePass : PassWrapper<FuseElementwisePass, OperationPass<func
   }
 };
 
+struct NarrowStoragePass : PassWrapper<NarrowStoragePass, OperationPass<func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(NarrowStoragePass)
+  StringRef getArgument() const override { return "cnn-narrow-storage"; }
+  StringRef getDescription() const override { return "Stores feature maps and their gradients as bf16, on fused linalg of f32"; }
+  void runOnOperation() override {
+    if (!getOperation().isDeclaration())
+      narrowStorage(getOperation());
+  }
+};
+
 /// The last step before LLVM as a pass, for tests: --emit=loops does the same.
 struct LowerToKernelsPass : PassWrapper<LowerToKernelsPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerToKernelsPass)
@@ -80,11 +90,14 @@ LogicalResult runToLinalg(ModuleOp module, const PipelineOptions &options) {
   pm.addPass(createCSEPass());
   pm.addNestedPass<func::FuncOp>(std::make_unique<FuseElementwisePass>());
   pm.addPass(createCSEPass());
+  if (options.narrow)
+    pm.addNestedPass<func::FuncOp>(std::make_unique<NarrowStoragePass>());
   return pm.run(module);
 }
 
 void registerPipelinePasses() {
   PassRegistration<FuseElementwisePass>();
+  PassRegistration<NarrowStoragePass>();
   PassRegistration<LowerToKernelsPass>();
 }
 

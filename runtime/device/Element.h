@@ -3,6 +3,7 @@
 #pragma once
 #include "runtime/Failure.h"
 #include "runtime/abi.h"
+#include <cstring>
 
 namespace rt {
 
@@ -13,6 +14,14 @@ inline size_t elementBytes(uint32_t kind) {
   case CNN_BF16: case CNN_I16: return 2;
   default: return 1;
   }
+}
+
+/// A bf16 is the upper half of a float.
+inline float fromBf16(uint16_t upper) {
+  const uint32_t bits = uint32_t(upper) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 /// Calls f(float()) or f(double()).

@@ -1,8 +1,8 @@
 // Finds the first kernel of a step whose output holds a NaN or an infinity.
 // In: outputs of each launch.  Out: the first offender, kept.
 #include "runtime/device/FiniteCheck.h"
+#include "runtime/device/Element.h"
 #include <cmath>
-#include <cstring>
 
 namespace rt {
 
@@ -10,12 +10,7 @@ static double load(const void *data, uint64_t i, uint32_t kind) {
   switch (kind) {
   case CNN_F32: return static_cast<const float *>(data)[i];
   case CNN_F64: return static_cast<const double *>(data)[i];
-  case CNN_BF16: {
-    const uint32_t bits = uint32_t(static_cast<const uint16_t *>(data)[i]) << 16;
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-  }
+  case CNN_BF16: return fromBf16(static_cast<const uint16_t *>(data)[i]);
   default: return 0; // integers are always finite
   }
 }

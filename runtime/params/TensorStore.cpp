@@ -49,6 +49,12 @@ int64_t TensorStore::firstNonFiniteTensor() const {
 }
 
 void convertElements(const void *from, uint32_t fromKind, void *to, uint32_t toKind, int64_t n) {
+  if (fromKind == CNN_BF16) {
+    std::vector<float> wide(static_cast<size_t>(n));
+    for (int64_t i = 0; i < n; ++i)
+      wide[size_t(i)] = fromBf16(static_cast<const uint16_t *>(from)[i]);
+    return convertElements(wide.data(), CNN_F32, to, toKind, n);
+  }
   withElement(fromKind, [&](auto f) {
     withElement(toKind, [&](auto t) {
       auto *source = static_cast<const decltype(f) *>(from);

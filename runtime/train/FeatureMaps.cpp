@@ -19,7 +19,7 @@ public:
       return;
     for (uint32_t i = 0; i < kernel.n_buffers; ++i) {
       const cnn_buffer_info &info = kernel.buffer_infos[i];
-      if (!info.is_output || (info.element_kind != CNN_F32 && info.element_kind != CNN_F64))
+      if (!info.is_output || (info.element_kind != CNN_F32 && info.element_kind != CNN_F64 && info.element_kind != CNN_BF16))
         continue;
       const LayerInfo *layer = whose(size_t(named - d.layers.begin()), int64_t(info.elements));
       if (!layer)

@@ -5,7 +5,9 @@ Out: the worst tensor of each mode; exit status 1 and every tensor that differs 
 
 f64: |a - b| <= 1e-8 of the tensor's largest value. Sums of a few hundred terms round to 1e-13; batch normalisation and its derivative
      divide differences of such sums by each other, which costs some digits more; a wrong formula or index shows at 1e-3 and above.
-f32: twice PyTorch's own error in f32 against f64, plus 16 rounding errors of the largest value, for PyTorch is exact by luck at times."""
+f32: twice PyTorch's own error in f32 against f64, plus 16 rounding errors of the largest value, for PyTorch is exact by luck at times.
+bf16: root mean squares, because a value that rounds over the kink of a relu or to another winner of a maxpool moves single gradients by their
+     whole size. Twice PyTorch's own error under autocast, plus two rounding errors of bf16."""
 import argparse
 import json
 import math
@@ -18,6 +20,7 @@ import tensors
 
 F64_BOUND = 1e-8
 F32_ROUNDING = 2.0**-24
+BF16_ROUNDING = 2.0**-8
 SMALL = 1e-12  # below this a tensor is zero but for rounding (the gradient of a bias in front of a batchnorm)
 
 
@@ -50,7 +53,7 @@ def shapes(recipe, mode, n):
     return expected
 
 
-def compare(mode, kept, got, expected, bound_of):
+def compare(mode, kept, got, expected, bound_of, of_squares):
     """-> complaints, the worst difference as (share of its bound, name, difference)"""
     complaints, worst = [], (0.0, "-", 0.0)
     missing, extra = sorted(expected.keys() - got.keys()), sorted(got.keys() - expected.keys())
@@ -65,7 +68,10 @@ def compare(mode, kept, got, expected, bound_of):
         if not all(map(math.isfinite, have)):
             complaints.append(f"{key}: not finite")
             continue
-        difference, largest = max(abs(a - b) for a, b in zip(want, have)), max(map(abs, want))
+        if of_squares:
+            difference, largest = tensors.rms(want, have), tensors.rms(want)
+        else:
+            difference, largest = max(abs(a - b) for a, b in zip(want, have)), max(map(abs, want))
         bound = bound_of(key, largest)
         worst = max(worst, (difference / bound, key, difference))
         if difference > bound:
@@ -77,13 +83,17 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("case")
     p.add_argument("trainer")
-    p.add_argument("--precision", default="f64", choices=("f64", "f32"))
+    p.add_argument("--precision", default="f64", choices=("f64", "f32", "bf16"))
     a = p.parse_args()
     case, recipe, kept, f32_error = golden(a.case)
+    with open(os.path.join(os.path.dirname(a.case), "bf16_error.json")) as f:
+        bf16_error = json.load(f)[case]
 
     def bound_of(key, largest):
         if a.precision == "f64":
             return F64_BOUND * max(largest, SMALL / F64_BOUND)
+        if a.precision == "bf16":
+            return 2 * bf16_error[key] + 2 * BF16_ROUNDING * max(largest, 0.01)
         return 2 * f32_error[key] + 16 * F32_ROUNDING * max(largest, 0.01)
 
     complaints = []
@@ -97,8 +107,8 @@ def main():
             given["x"] = tensors.Tensor([n] + recipe["input"], given["x"].values[: n * per_sample])
             for name in given.keys() & {"y", "y2", "mix"}:
                 given[name] = tensors.Tensor([n], given[name].values[:n])
-            got = probe(a.trainer, given, mode, a.precision, folder)
-            found, worst = compare(mode, kept, got, shapes(recipe, mode, n), bound_of)
+            got = probe(a.trainer, given, mode, "f64" if a.precision == "f64" else "f32", folder)
+            found, worst = compare(mode, kept, got, shapes(recipe, mode, n), bound_of, a.precision == "bf16")
             complaints += found
             print(f"{case} {a.precision} {mode}: worst {worst[1]}, {worst[2]:.2g}, {worst[0]:.2g} of its bound")
     print("\n".join(complaints))

@@ -6,6 +6,7 @@ A golden file is a safetensors file. Inputs and parameters are not in it: they a
 metadata: recipe = {"input", "spread", "classes", "batch", "tensors": {name: {"shape", "kind", "range"}},
                     "states": {name: {"shape", "range"}}},
           f32_error = {tensor: PyTorch's own largest error in f32}.
+With --bf16 instead: cases/bf16_error.json, {case: {tensor: PyTorch's own root mean square error under autocast to bf16}} of all cases.
 tensors:  train.logits train.loss train.grad.NAME train.new.NAME eval.logits eval.loss, each as tensors.digest leaves it."""
 import json
 import os
@@ -62,12 +63,15 @@ def recipe(case, tensors={}):
 
 
 def evaluate(case, n, dtype, training):
-    """-> net, logits, loss; n samples"""
+    """-> net, logits, loss; n samples. dtype bfloat16 means f32 under autocast."""
+    mixed, dtype = dtype == torch.bfloat16, torch.float32 if dtype == torch.bfloat16 else dtype
     net = Net(case.name, dtype, training)
     data = tensors.inputs(case.name, recipe(case), case.batch + EVALUATED)
     x = torch.tensor(data["x"].values, dtype=torch.float64).reshape(data["x"].shape)[:n].to(dtype)
     y = torch.tensor(data["y"].values)[:n]
-    logits = chain(layers(case), x, net).flatten(1)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        logits = chain(layers(case), x, net).flatten(1)
+    logits = logits.to(dtype)
     assert logits.shape == (n, case.classes), logits.shape
     if training and case.mixed:
         y2, mix = torch.tensor(data["y2"].values)[:n], torch.tensor(data["mix"].values, dtype=torch.float64)[:n].to(dtype)
@@ -93,6 +97,7 @@ def train_step(case, dtype):
     for name, drawn in states(case, net.recipe).items():
         parameter, state = name.rsplit(".", 1)
         values = torch.tensor(tensors.draw(case.name, name, drawn["shape"], *drawn["range"]).values, dtype=torch.float64)
+        dtype = trained[parameter].dtype
         held = optimizer.state[trained[parameter]]
         held[case.states[state]] = values.reshape(drawn["shape"]).to(dtype)
         held.setdefault("step", torch.tensor(0.0))
@@ -127,8 +132,18 @@ def make(case):
     tensors.write(path + ".golden", {k: tensors.Tensor([len(v)], v) for k, v in exact.items()}, metadata)
 
 
+def bf16_errors(case):
+    _, exact = outputs(case, torch.float64)
+    _, rounded = outputs(case, torch.bfloat16)
+    return {k: float(f"{tensors.rms(v, rounded[k]):.3g}") for k, v in exact.items()}
+
+
 def main():
     torch.set_num_threads(1)
+    if sys.argv[1:] == ["--bf16"]:
+        with open(os.path.join(HERE, "cases", "bf16_error.json"), "w") as f:
+            json.dump({case.name: bf16_errors(case) for case in CASES}, f, indent=0)
+        return
     wanted = set(sys.argv[1:])
     unknown = wanted - {c.name for c in CASES}
     if unknown:

@@ -77,6 +77,11 @@ def inputs(case, recipe, n):
 FULL, SAMPLED, SUMS = 512, 160, 8
 
 
+def rms(a, b=None):
+    """The root mean square of a, or of what a and b differ by."""
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b or [0.0] * len(a))) / len(a))
+
+
 def digest(name, values):
     """values of a tensor -> the values that a golden file keeps of it"""
     n = len(values)
