@@ -39,11 +39,14 @@ public:
   int64_t run() {
     int64_t T = cut.tiles(), all = c.tiles();
     int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
-    inputs = k.scratch(c.pairs ? Type(k.b.getBF16Type()) : element, winogradCells * T * c.C);
-    sums = k.scratch(element, winogradCells * T * width);
+    Type kept = c.pairs ? Type(k.b.getBF16Type()) : element;
+    inputCell = WinogradTransforms::cellStride(T * c.C, kept.getIntOrFloatBitWidth() / 8);
+    sumCell = WinogradTransforms::cellStride(T * width, k.target.vectorBytes / lanes);
+    inputs = k.scratch(kept, winogradCells * inputCell);
+    sums = k.scratch(element, winogradCells * sumCell);
     Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
     k.loop(k.constant(0), count, 1, [&](Value slot) {
-      transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), {inputs, slot, T, c.C});
+      transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), {inputs, slot, inputCell, c.C});
     });
     Value groups = k.ceilDiv(count, cut.group);
     k.loop(k.constant(0), k.constant(c.O / c.block), 1, [&](Value ob) {
@@ -66,13 +69,13 @@ private:
   WinogradTransforms transforms;
   Products products;
   Value x, u, y, inputs, sums;
+  int64_t inputCell = 0, sumCell = 0;
 
   /// sums[p, tiles of the group, chunk] = inputs[p, tiles, :] u[ob, p, :, chunk]. Slots past the last tile hold numbers that nobody reads.
   void product(Value ob, Value p, Value g, const LaneChunk &chunk) {
-    int64_t T = cut.tiles(), width = chunk.vectors * lanes;
-    Value slot = k.add(k.mul(p, T), k.mul(g, cut.group));
-    int64_t units = c.C / products.perUnit();
-    Value from = k.mul(slot, units), to = k.mul(slot, width);
+    int64_t width = chunk.vectors * lanes, units = c.C / products.perUnit();
+    Value slot = k.mul(g, cut.group);
+    Value from = k.add(k.mul(p, inputCell / products.perUnit()), k.mul(slot, units)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
     Value filter = k.add(k.mul(k.add(k.mul(ob, winogradCells), p), units * c.block), chunk.start);
     SmallVector<Value> total(cut.group * chunk.vectors, k.zeroVector(element, lanes));
     constexpr int64_t unroll = 4; // divides half the lanes, and so the units
@@ -97,7 +100,7 @@ private:
 
   /// y of one tile and chunk: A^T m A; the last row and column of an odd map have half tiles.
   void finish(const WinogradTransforms::Tile &tile, Value slot, Value ob, const LaneChunk &chunk) {
-    int64_t T = cut.tiles(), width = chunk.vectors * lanes;
+    int64_t width = chunk.vectors * lanes;
     Value row = k.mul(tile.row, 2), column = k.mul(tile.column, 2);
     Value out = k.mul(k.add(k.mul(k.add(k.mul(tile.n, c.OH), row), c.OW), column), c.O);
     out = k.add(k.add(out, k.mul(ob, c.block)), chunk.start);
@@ -105,7 +108,7 @@ private:
     for (int64_t v = 0; v < chunk.vectors; ++v) {
       WinogradTransforms::Cells m;
       for (int64_t p = 0; p < winogradCells; ++p)
-        m.push_back(k.load(sums, k.add(k.mul(slot, width), p * T * width + v * lanes), lanes));
+        m.push_back(k.load(sums, k.add(k.mul(slot, width), p * sumCell + v * lanes), lanes));
       auto values = transforms.output(m);
       auto store = [&](int64_t i, int64_t j) { k.store(values[i * 2 + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), lanes); };
       auto ifNeeded = [&](bool odd, Value condition, llvm::function_ref<void()> body) { odd ? k.when(condition, body) : body(); };

@@ -33,7 +33,10 @@ public:
     target = k.mul(k.piece, blockSums);
 
     Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
-    Value inputs = k.scratch(unit, winogradCells * slots * f.channels), grads = k.scratch(unit, winogradCells * slots * f.outputs);
+    int64_t unitBytes = unit.getIntOrFloatBitWidth() / 8;
+    inputCell = WinogradTransforms::cellStride(slots * f.channels, unitBytes);
+    gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
+    Value inputs = k.scratch(unit, winogradCells * inputCell), grads = k.scratch(unit, winogradCells * gradCell);
     Value zero = k.zeroVector(element, lanes);
     k.loop(k.constant(0), k.constant(blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
     k.loop(firstTile, lastTile, T, [&](Value from) {
@@ -42,8 +45,8 @@ public:
       k.loop(k.constant(0), used, 1, [&](Value slot) {
         auto transform = [&](Value number, WinogradTransforms::Place::Half half) {
           auto tile = transforms.tileAt(k.add(from, number));
-          transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), {inputs, slot, slots, f.channels, half});
-          transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), {grads, slot, slots, f.outputs, half});
+          transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), {inputs, slot, inputCell, f.channels, half});
+          transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), {grads, slot, gradCell, f.outputs, half});
         };
         using Place = WinogradTransforms::Place;
         if (!c.pairs)
@@ -52,7 +55,7 @@ public:
         transform(number, Place::Low);
         k.when(k.less(next, count), [&] { transform(next, Place::High); });
       });
-      k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) { product(p, used, slots, inputs, grads); });
+      k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) { product(p, used, inputs, grads); });
     });
     return f.parts * f.blocks();
   }
@@ -66,9 +69,10 @@ private:
   WinogradTransforms transforms;
   Products products;
   Value x, dy, sums, target;
+  int64_t inputCell = 0, gradCell = 0;
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots.
-  void product(Value p, Value count, int64_t slots, Value inputs, Value grads) {
+  void product(Value p, Value count, Value inputs, Value grads) {
     for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile
@@ -85,8 +89,8 @@ private:
           for (int64_t v = 0; v < chunk.vectors; ++v)
             start.push_back(k.load(sums, address(i, v), lanes));
         auto step = [&](Value t, SmallVector<Value> a) {
-          Value slot = k.add(k.mul(p, slots), t);
-          Value xAt = k.add(k.mul(slot, f.channels), ch), yAt = k.add(k.mul(slot, f.outputs), chunk.start);
+          Value xAt = k.add(k.add(k.mul(p, inputCell), k.mul(t, f.channels)), ch);
+          Value yAt = k.add(k.add(k.mul(p, gradCell), k.mul(t, f.outputs)), chunk.start);
           SmallVector<Value> values;
           for (int64_t v = 0; v < chunk.vectors; ++v)
             values.push_back(products.load(grads, k.add(yAt, v * lanes), lanes));

@@ -54,7 +54,7 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
 void WinogradTransforms::put(const Cells &cells, Value ch, const Place &to) {
   Value base = k.add(k.mul(to.slot, to.channels), ch);
   for (auto [p, value] : llvm::enumerate(cells)) {
-    Value at = k.add(base, p * to.slots * to.channels);
+    Value at = k.add(base, p * to.cell);
     if (to.half == Place::Whole)
       k.store(value, to.memory, at, lanes);
     else

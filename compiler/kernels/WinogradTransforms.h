@@ -56,13 +56,18 @@ public:
     return {k.div(number, perImage), k.div(inside, c.tileColumns()), k.mod(inside, c.tileColumns())};
   }
 
-  /// Where transformed tiles are kept: memory[(p*slots + slot)*channels + ch]. Two tiles share a slot where `half` says which they are.
+  /// Where transformed tiles are kept: memory[p*cell + slot*channels + ch]. Two tiles share a slot where `half` says which they are.
   struct Place {
     enum Half { Whole, Low, High };
     mlir::Value memory, slot;
-    int64_t slots, channels;
+    int64_t cell, channels;
     Half half = Whole;
   };
+  /// Elements from one cell to the next, at least `elements`: the sixteen cells of a tile fall into different sets of the first-level cache.
+  static int64_t cellStride(int64_t elements, int64_t bytes) {
+    constexpr int64_t page = 4096, apart = 256; // bytes that repeat the sets, and from set to set
+    return elements + ((apart - elements * bytes) % page + page) % page / bytes;
+  }
   /// Places (B^T d B)[p] for `to.channels` channels of the tile from `firstChannel` on; d is zero outside the map.
   void transformInput(mlir::Value x, const Tile &tile, mlir::Value firstChannel, const Place &to);
   /// Places (A dy A^T)[p] for `to.channels` channels of the tile of dy from `firstOutput` on.
