@@ -28,6 +28,8 @@ public:
   void save(llvm::StringRef key, int64_t pieces, llvm::StringRef object);
   /// The symbol that the object of a key defines: the same in every model.
   static std::string symbolOf(llvm::StringRef key);
+  /// Empty: the store is off.
+  const std::string &where() const { return folder; }
   /// Removes the files that have not been used for longest, until the rest takes at most `bytes`.
   void prune(uint64_t bytes);
 

@@ -4,6 +4,7 @@
 
 #include "compiler/codegen/Codegen.h"
 #include "compiler/codegen/ObjectStore.h"
+#include "compiler/codegen/Tuner.h"
 #include "compiler/driver/Description.h"
 #include "compiler/irgen/Generate.h"
 #include "compiler/pipeline/Pipeline.h"
@@ -49,6 +50,9 @@ public:
     if (options.emit == "ptx")
       return fail("--emit=ptx is not built into this cnnc: there are cnn, train, linalg, loops, llvm, asm, obj, lib");
 
+    if (options.tune && (options.mcpu != "native" || !options.cache || !options.optimise || (options.emit != "exe" && options.emit != "lib")))
+      return fail("--tune measures optimised kernels on this machine and keeps what it finds: it goes with a program or --emit=lib, without --mcpu, -O0 or --no-cache");
+
     auto processor = makeProcessor(options.mcpu, level());
     if (!processor)
       return fail(toString(processor.takeError()));
@@ -84,6 +88,12 @@ public:
         const ObjectStore::Stored *s = store->find(key);
         return s ? std::optional(s->pieces) : std::nullopt;
       };
+      if (options.tune && store->where().empty())
+        return fail("--tune keeps what it finds beside the stored kernels, and there is no folder for them: see CNNC_CACHE");
+      tuner.emplace(*processor, pipeline, store->where());
+      cache.choose = [&](const KernelTrial &trial) { return tuner->choose(trial, options.tune); };
+      if (options.tune)
+        context.enableMultithreading();
     }
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &tables.trainStep}, {"predict", &tables.predict}, {"predict_one", &tables.predictOne}};
@@ -94,6 +104,10 @@ public:
       if (failed(lowered))
         return internal(std::string("@") + name + " has no kernels");
       *program = std::move(*lowered);
+    }
+    if (options.tune) {
+      context.disableMultithreading();
+      llvm::errs() << "tuned " << tuner->measured << " kernels, " << tuner->changed << " got other tiles than the rule's\n";
     }
     module->lookupSymbol("schedule")->moveBefore(kernels->getBody(), kernels->getBody()->end());
     if (options.emit == "loops")
@@ -110,6 +124,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> kernels;
   KernelCache cache;
   std::optional<ObjectStore> store;
+  std::optional<Tuner> tuner;
 
   OptimisationLevel level() const { return options.optimise ? OptimisationLevel::Full : OptimisationLevel::None; }
 

@@ -18,6 +18,7 @@ struct CompileOptions {
   bool optimise = true;   ///< -O0: a program sooner, which runs longer
   bool cache = true;      ///< use and keep kernels of other compilations
   bool winograd = true;   ///< 3x3 convolutions in Winograd's form where it pays
+  bool tune = false;      ///< measure kernels with other tiles, and use the fastest
   bool verbose = false;
   bool inference = false; ///< a program without training
 };

@@ -43,7 +43,7 @@ struct CommandLine {
   std::string fix; ///< of check: "", "write" or "diff"
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, version = false, verbose = false, noWinograd = false, noCache = false, inference = false;
+  bool json = false, version = false, verbose = false, noWinograd = false, noCache = false, tune = false, inference = false;
   int level = 3;
   std::string mode; ///< "", "check" or "show"
 };
@@ -199,6 +199,7 @@ int run(const CommandLine &c, const std::string &command) {
   options.command = command;
   options.verbose = c.verbose;
   options.winograd = !c.noWinograd;
+  options.tune = c.tune;
   options.cache = !c.noCache;
   options.optimise = c.level > 0;
   options.inference = c.inference;
@@ -223,6 +224,7 @@ int realMain(int argc, char **argv) {
   app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
   app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
   app.add_flag("--no-cache", c.noCache, "compile every kernel anew, and keep none");
+  app.add_flag("--tune", c.tune, "measure every kernel with other tiles and keep the fastest, for this and later compilations; the results are the same bits");
   app.add_flag("--no-winograd", c.noWinograd, "convolutions by their definition alone, without the faster form of 3x3 ones");
   app.add_option("--explain", c.explain, "CODE: the long form of a message");
   app.add_flag("--version", c.version, "print the version");

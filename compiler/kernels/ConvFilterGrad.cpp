@@ -29,7 +29,7 @@ public:
     Value out = k.mul(part, f.size());
 
     // Blocks of about `blockPixels` pixels: images where they are small, else rows of one image.
-    constexpr int64_t blockPixels = 128;
+    const int64_t blockPixels = k.target.choice.of(Knob::GradPixels, 128);
     int64_t images = std::clamp<int64_t>(blockPixels / (f.OH * f.OW), 1, imagesPerPart);
     if (f.OH * f.OW == 1) // dense: the sums stay in registers over all images
       images = imagesPerPart;
@@ -73,7 +73,8 @@ private:
     Value inBase = f.groups == 1 ? k.constant(0) : k.mul(group, channels);
     Value target = k.add(out, k.add(k.mul(ob, f.wBlock), k.mul(kh, f.wRow)));
     for (const LaneChunk &chunk : laneChunks(f.block, lanes)) {
-      int64_t limit = std::max<int64_t>(1, std::min<int64_t>((k.target.registers - chunk.vectors - 2) / chunk.vectors, 12));
+      int64_t most = k.target.choice.of(Knob::GradCells, 12);
+      int64_t limit = std::max<int64_t>(1, std::min<int64_t>((k.target.registers - chunk.vectors - 2) / chunk.vectors, most));
       if (channels < 8) { // several tap columns share a tile
         int64_t together = std::clamp<int64_t>(limit / channels, 1, f.KW);
         int64_t first = 0;
@@ -89,7 +90,7 @@ private:
         }
         continue;
       }
-      int64_t size = channels % 8 == 0 && limit >= 8 ? 8 : 0;
+      int64_t size = channels % 8 == 0 && limit >= 8 && !k.target.choice.of(Knob::GradCells, 0) ? 8 : 0;
       for (int64_t kw = 0; kw < f.KW; ++kw) {
         auto channelTile = [&](Value firstChannel, int64_t count) {
           SmallVector<Cell> tileCells;

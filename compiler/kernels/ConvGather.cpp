@@ -36,6 +36,12 @@ Phase forwardPhase(int64_t outputs, int64_t K, int64_t D, int64_t P) {
   return p;
 }
 
+/// Pixels of a register tile. With few channels a tile is soon done, and storing it counts: several are under way at once.
+int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target) {
+  constexpr int64_t fewChannels = 4, fewPixels = 8, enough = 14;
+  return tilePixels(vectors, target, c.inChannels / c.groups <= fewChannels && !c.pairs ? fewPixels : enough);
+}
+
 /// How one kernel is cut.
 struct Cut {
   int64_t images;        ///< a tile spans this many images (where rows are short)
@@ -56,7 +62,7 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   Cut cut;
   int64_t bytes = target.vectorBytes / lanes;
   auto chunks = laneChunks(c.block, lanes);
-  int64_t pixels = tilePixels(chunks.front().vectors, target), row = widestRow(c);
+  int64_t pixels = pixelsOf(c, chunks.front().vectors, target), row = widestRow(c);
   cut.images = row * 2 <= pixels ? std::min(c.N, pixels / row) : 1;
   double filterBytes = double(c.outChannels) * c.rows.front().taps.size() * c.columns.front().taps.size() * (c.inChannels / c.groups) * bytes;
   cut.blocksInPieces = filterBytes > double(target.l2Bytes) / 2;
@@ -141,7 +147,7 @@ private:
   };
 
   std::vector<Run> runsOf(const Phase &columns, int64_t images, int64_t vectors) {
-    int64_t limit = std::max<int64_t>(1, tilePixels(vectors, k.target) / images);
+    int64_t limit = std::max<int64_t>(1, pixelsOf(c, vectors, k.target) / images);
     std::vector<Run> runs;
     int64_t at = 0;
     for (int64_t width : evenSplit(columns.count, limit)) {
@@ -224,6 +230,8 @@ private:
           int64_t unroll = channels % 4 == 0 && pixels * chunk.vectors <= 32 ? 4 : channels % 2 == 0 ? 2 : 1;
           if (channels <= 4)
             unroll = channels;
+          if (int64_t chosen = k.target.choice.of(Knob::Unroll, unroll); channels % chosen == 0)
+            unroll = chosen;
           sums = k.loop(k.constant(0), k.constant(channels), unroll, sums, [&](Value ch, ValueRange inner) -> SmallVector<Value> {
             SmallVector<Value> a(inner);
             for (int64_t u = 0; u < unroll; ++u)

@@ -13,11 +13,6 @@
 
 namespace cnnc {
 
-struct KernelArgument {
-  mlir::Type element;
-  int64_t elements;
-};
-
 /// The type that elements of `stored` are computed in: bf16 is a form of storage alone.
 inline mlir::Type computedIn(mlir::Type stored) { return stored.isBF16() ? mlir::Type(mlir::Float32Type::get(stored.getContext())) : stored; }
 

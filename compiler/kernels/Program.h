@@ -68,11 +68,27 @@ struct MadeKernel {
   bool isStored = false; ///< its object is known from an earlier compilation: there is no function
 };
 
+/// One buffer of a kernel.
+struct KernelArgument {
+  mlir::Type element;
+  int64_t elements;
+};
+
+/// A kernel that could be made with other tiles.
+struct KernelTrial {
+  llvm::StringRef family, key;
+  llvm::ArrayRef<KernelArgument> buffers;
+  /// Appends the kernel to a module, with the choice's tiles. Returns the pieces.
+  llvm::function_ref<int64_t(mlir::ModuleOp, llvm::StringRef symbol, const TileChoice &)> build;
+};
+
 /// The kernels that have been made, by a text that determines them.
 struct KernelCache {
   llvm::StringMap<MadeKernel> made;
   /// The symbol of a kernel. Empty: its family and a number.
   std::function<std::string(llvm::StringRef key)> symbolOf;
+  /// The tiles of a kernel. Empty: by rule.
+  std::function<TileChoice(const KernelTrial &)> choose;
   /// The number of pieces of a kernel whose object is known already. May be empty.
   std::function<std::optional<int64_t>(llvm::StringRef key)> stored;
 };

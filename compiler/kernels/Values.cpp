@@ -171,6 +171,16 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
     os << '|' << f.element << 'x' << f.elements;
   for (int n : number)
     os << ',' << n;
+  auto make = [&](ModuleOp module, StringRef symbol, const TileChoice &choice) {
+    TargetInfo chosen = target;
+    chosen.choice = choice;
+    KernelBuilder k(module, symbol, UnknownLoc::get(module.getContext()), formal, chosen);
+    return build(k, number);
+  };
+  TileChoice choice;
+  if (cache.choose)
+    choice = cache.choose({family, text, formal, make});
+  text += choice.text();
   auto [it, isNew] = cache.made.try_emplace(text);
   if (isNew) {
     it->second.symbol = cache.symbolOf ? cache.symbolOf(text) : (family + "_" + Twine(cache.made.size() - 1)).str();
@@ -178,8 +188,7 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
       it->second.pieces = *pieces;
       it->second.isStored = true;
     } else {
-      KernelBuilder k(kernels, it->second.symbol, UnknownLoc::get(kernels.getContext()), formal, target);
-      it->second.pieces = build(k, number);
+      it->second.pieces = make(kernels, it->second.symbol, choice);
     }
   }
   l.kernel = it->second.symbol;

@@ -22,7 +22,7 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   Cut cut;
   cut.group = evenSplit(c.tiles(), tilePixels(vectors, target)).front();
   int64_t cache = target.l2Bytes / 2, tileBytes = winogradCells * (c.C + vectors * lanes) * bytes;
-  constexpr int64_t most = 8; // more reuse of the filter than the caches' speed asks for
+  const int64_t most = target.choice.of(Knob::WinogradGroups, 8); // more reuse of the filter than the caches' speed asks for
   cut.groups = std::clamp<int64_t>(cache / (tileBytes * cut.group), 1, most);
   // Several pieces, so that every thread has some, also of a single image.
   constexpr int64_t pieces = 16;

@@ -21,7 +21,8 @@ public:
     int64_t bytes = k.target.vectorBytes / lanes, blockSums = winogradCells * f.channels * f.outputs;
     int64_t perSlot = products.perUnit(); // tiles that share a slot of scratch memory
     int64_t tileBytes = winogradCells * (f.channels + f.outputs) * bytes / perSlot;
-    constexpr int64_t fewest = 16, most = 64;
+    constexpr int64_t fewest = 16;
+    const int64_t most = k.target.choice.of(Knob::WinogradTiles, 64);
     int64_t T = std::clamp<int64_t>((k.target.l2Bytes * 5 / 8 - blockSums * bytes) / tileBytes, fewest, most);
     int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;

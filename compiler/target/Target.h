@@ -2,9 +2,37 @@
 // In: filled by codegen from --mcpu.  Out: numbers. Plain C++: no room stands below this one.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string>
 
 namespace cnnc {
+
+/// What a kernel's code may differ in without any change of its results.
+enum class Knob {
+  Pixels,         ///< most pixels of a convolution's register tile
+  Unroll,         ///< input channels that its inner loop takes at once
+  GradCells,      ///< most rows of a filter gradient's register tile
+  GradPixels,     ///< pixels of a filter gradient's block
+  WinogradGroups, ///< most register tiles of a piece of Winograd's form
+  WinogradTiles,  ///< most tiles between transforms and products of its filter gradient
+};
+constexpr int knobs = 6;
+constexpr const char *knobNames[knobs] = {"pixels", "unroll", "grad_cells", "grad_pixels", "winograd_groups", "winograd_tiles"};
+
+/// Values in place of the rules' own, for one kernel. 0: by rule.
+struct TileChoice {
+  std::array<int64_t, knobs> values{};
+  int64_t of(Knob knob, int64_t byRule) const { return values[int(knob)] ? values[int(knob)] : byRule; }
+  /// " pixels=12 unroll=2": what is not by rule.
+  std::string text() const {
+    std::string s;
+    for (int i = 0; i < knobs; ++i)
+      if (values[i])
+        s += std::string(" ") + knobNames[i] + "=" + std::to_string(values[i]);
+    return s;
+  }
+};
 
 /// What code generation knows of the processor; the tile rules (Tiles.h) take everything from here.
 struct TargetInfo {
@@ -12,6 +40,7 @@ struct TargetInfo {
   int64_t registers = 32;   ///< vector registers
   bool winograd = true;     ///< convolutions may be made in Winograd's form: fewer multiplications, another rounding
   bool dotsPairs = false;   ///< sums of products of pairs of bf16 in one instruction, at more than the rate of f32
+  TileChoice choice;        ///< for the kernel that is being made
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
 };
 

@@ -55,10 +55,10 @@ inline std::vector<LaneChunk> laneChunks(int64_t block, int64_t lanes) {
 }
 
 /// Pixels of a register tile whose accumulators take `vectors` registers a pixel, with room for the filter's vectors and a broadcast.
-inline int64_t tilePixels(int64_t vectors, const TargetInfo &target) {
+/// More than `enough` of them save no more loads than they cost in code.
+inline int64_t tilePixels(int64_t vectors, const TargetInfo &target, int64_t enough = 14) {
   int64_t free = target.registers - vectors - 2;
-  constexpr int64_t enough = 14; // more pixels save no more loads than they cost in code
-  return std::clamp<int64_t>(free / vectors, 1, enough);
+  return std::clamp<int64_t>(free / vectors, 1, target.choice.of(Knob::Pixels, enough));
 }
 
 } // namespace cnnc
