@@ -41,6 +41,24 @@ struct GatherConv {
   static GatherConv inputGrad(const WindowGeometry &g, int64_t block, bool pairs = false);
   uint64_t flops() const;
 };
+/// A run of tiles of one width along an output row in which every tap reaches the same pixels.
+struct ColumnRun {
+  int64_t first, width, tiles; ///< tiles = 0: a single one at an edge
+  /// Whether tap `offset` reaches the pixel of output first + q.
+  bool reaches(const GatherConv &c, int64_t q, int64_t offset) const {
+    int64_t column = (first + q) * c.sourceStepW + offset;
+    return tiles || (column >= 0 && column < c.IW);
+  }
+};
+std::vector<ColumnRun> columnRuns(const GatherConv &c, const Phase &columns, int64_t widest);
+
+/// The tap rows lo <= t < hi that output row i of a phase reaches: source row base + t*stride, filter row k + t*kStride.
+struct TapRows {
+  mlir::Value base, lo, hi;
+  int64_t stride, k, kStride;
+};
+TapRows tapRows(KernelBuilder &builder, const GatherConv &c, const Phase &rows, mlir::Value i);
+
 /// Buffers: x, w, y.
 int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element);
 int64_t gatherConvPieces(const GatherConv &c, const TargetInfo &target, int64_t lanes);

@@ -141,60 +141,30 @@ private:
     }
   }
 
-  /// A run of tiles of one width in which every tap reaches the same pixels.
-  struct Run {
-    int64_t first, width, tiles;
-  };
-
-  std::vector<Run> runsOf(const Phase &columns, int64_t images, int64_t vectors) {
-    int64_t limit = std::max<int64_t>(1, pixelsOf(c, vectors, k.target) / images);
-    std::vector<Run> runs;
-    int64_t at = 0;
-    for (int64_t width : evenSplit(columns.count, limit)) {
-      bool inside = !columns.taps.empty() && at * c.sourceStepW + columns.taps.front().offset >= 0 &&
-                    (at + width - 1) * c.sourceStepW + columns.taps.back().offset < c.IW;
-      if (inside && !runs.empty() && runs.back().width == width && runs.back().tiles > 0)
-        ++runs.back().tiles;
-      else
-        runs.push_back({at, width, inside ? 1 : 0}); // tiles = 0: a single tile at an edge
-      at += width;
-    }
-    return runs;
-  }
-
   void row(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value wBase, Value outBase, Value inBase) {
     for (const LaneChunk &chunk : laneChunks(c.block, lanes))
-      for (const Run &run : runsOf(columns, images, chunk.vectors)) {
+      for (const ColumnRun &run : columnRuns(c, columns, std::max<int64_t>(1, pixelsOf(c, chunk.vectors, k.target) / images))) {
         if (run.tiles <= 1)
-          tile(n, images, i, rows, columns, k.constant(run.first), run.first, run.tiles == 1, run.width, chunk, wBase, outBase, inBase);
+          tile(n, images, i, rows, columns, k.constant(run.first), run, chunk, wBase, outBase, inBase);
         else
-          k.loop(k.constant(run.first), k.constant(run.first + run.width * run.tiles), run.width, [&](Value j) {
-            tile(n, images, i, rows, columns, j, run.first, true, run.width, chunk, wBase, outBase, inBase);
-          });
+          k.loop(k.constant(run.first), k.constant(run.first + run.width * run.tiles), run.width,
+                 [&](Value j) { tile(n, images, i, rows, columns, j, run, chunk, wBase, outBase, inBase); });
       }
   }
 
-  /// The tile of `images` x `width` pixels from column j (= j0 unless inside a run) and one chunk of lanes.
-  void tile(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value j, int64_t j0, bool inside, int64_t width,
-            const LaneChunk &chunk, Value wBase, Value outBase, Value inBase) {
+  /// The tile of `images` x run.width pixels from column j and one chunk of lanes.
+  void tile(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value j, const ColumnRun &run, const LaneChunk &chunk,
+            Value wBase, Value outBase, Value inBase) {
+    int64_t width = run.width;
     int64_t pixels = images * width, channels = c.inChannels / c.groups;
     SmallVector<Value> acc(pixels * chunk.vectors, k.zeroVector(element, lanes));
     auto laneWidth = [&](int64_t v) { return std::min(lanes, chunk.width - v * lanes); };
 
     if (!rows.taps.empty() && !columns.taps.empty()) {
-      // Tap rows t with 0 <= i*step + offset(t) < IH; offsets ascend by `stride`.
-      int64_t taps = rows.taps.size(), first = rows.taps.front().offset;
-      int64_t stride = taps > 1 ? rows.taps[1].offset - first : 1, kStride = taps > 1 ? rows.taps[1].k - rows.taps[0].k : 0;
-      Value base = k.add(k.mul(i, c.sourceStepH), first);
-      Value lo = k.constant(0), hi = k.constant(taps);
-      int64_t lowest = first, highest = (rows.count - 1) * c.sourceStepH + first + (taps - 1) * stride;
-      if (lowest < 0) // t >= -base/stride
-        lo = k.max(lo, k.ceilDiv(k.sub(k.constant(0), base), stride));
-      if (highest >= c.IH) // t <= (IH-1-base)/stride
-        hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(c.IH - 1), base), stride), 1));
-      acc = k.loop(lo, hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
-        Value sourceRow = k.add(base, k.mul(t, stride));
-        Value kRow = k.add(k.mul(t, kStride), rows.taps.front().k);
+      TapRows reach = tapRows(k, c, rows, i);
+      acc = k.loop(reach.lo, reach.hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
+        Value sourceRow = k.add(reach.base, k.mul(t, reach.stride));
+        Value kRow = k.add(k.mul(t, reach.kStride), reach.k);
         Value wRow = k.add(k.add(wBase, k.mul(kRow, c.wRow)), chunk.start);
         // x[n, sourceRow, j*step, inBase]
         Value xRow = k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW));
@@ -202,11 +172,9 @@ private:
         SmallVector<Value> sums(carried);
         for (const Tap &tap : columns.taps) {
           SmallVector<int64_t> reached; // pixels of a row of the tile that this tap reaches
-          for (int64_t q = 0; q < width; ++q) {
-            int64_t column = (j0 + q) * c.sourceStepW + tap.offset;
-            if (inside || (column >= 0 && column < c.IW))
+          for (int64_t q = 0; q < width; ++q)
+            if (run.reaches(c, q, tap.offset))
               reached.push_back(q);
-          }
           if (reached.empty())
             continue;
           Value wTap = k.add(wRow, tap.k * c.wColumn);
@@ -258,6 +226,37 @@ private:
 };
 
 } // namespace
+
+std::vector<ColumnRun> columnRuns(const GatherConv &c, const Phase &columns, int64_t widest) {
+  std::vector<ColumnRun> runs;
+  int64_t at = 0;
+  for (int64_t width : evenSplit(columns.count, widest)) {
+    bool inside = !columns.taps.empty() && at * c.sourceStepW + columns.taps.front().offset >= 0 &&
+                  (at + width - 1) * c.sourceStepW + columns.taps.back().offset < c.IW;
+    if (inside && !runs.empty() && runs.back().width == width && runs.back().tiles > 0)
+      ++runs.back().tiles;
+    else
+      runs.push_back({at, width, inside ? 1 : 0});
+    at += width;
+  }
+  return runs;
+}
+
+TapRows tapRows(KernelBuilder &b, const GatherConv &c, const Phase &rows, Value i) {
+  // Taps t with 0 <= i*step + offset(t) < IH; offsets ascend by `stride`.
+  int64_t taps = rows.taps.size(), first = rows.taps.front().offset;
+  TapRows r;
+  r.k = rows.taps.front().k;
+  r.stride = taps > 1 ? rows.taps[1].offset - first : 1, r.kStride = taps > 1 ? rows.taps[1].k - rows.taps[0].k : 0;
+  r.base = b.add(b.mul(i, c.sourceStepH), first);
+  r.lo = b.constant(0), r.hi = b.constant(taps);
+  int64_t highest = (rows.count - 1) * c.sourceStepH + first + (taps - 1) * r.stride;
+  if (first < 0) // t >= -base/stride
+    r.lo = b.max(r.lo, b.ceilDiv(b.sub(b.constant(0), r.base), r.stride));
+  if (highest >= c.IH) // t <= (IH-1-base)/stride
+    r.hi = b.min(r.hi, b.add(b.floorDiv(b.sub(b.constant(c.IH - 1), r.base), r.stride), 1));
+  return r;
+}
 
 GatherConv GatherConv::forward(const WindowGeometry &g, bool pairs) {
   GatherConv c;
