@@ -62,6 +62,8 @@ static std::vector<std::string> picturesOf(const std::vector<std::string> &words
           paths.push_back(path);
       }
       std::free(line);
+      if (paths.empty())
+        fail(Exit::badData, "standard input has no path of a picture; a line for each is needed");
       continue;
     }
     if (!isFolder(word)) {
