@@ -36,7 +36,7 @@ struct Options {
   double lr = 0, lrFactor = 1, ema = 0, maxSeconds = 0;
   int64_t limitBatches = 0, overfit = 0;
   bool fastDevRun = false;
-  std::string keep, stop, load, only, onNan = "stop";
+  std::string keep, stop, load, only, freeze, onNan = "stop";
   // profile
   std::string trace;
   size_t kernels = 12;

@@ -30,6 +30,8 @@ TrainingPosition readWeights(const std::string &path, Description &d, TensorStor
   const TrainingPosition position = readCheckpoint(path, d, store, Need::weights);
   if (!position.otherHash.empty())
     fmt::print(stderr, "note: {} was made by another definition of {} (hash {}); its tensors fit\n", printable(path), d.name, printable(position.otherHash));
+  if (const int64_t bad = store.firstNonFiniteTensor(); bad >= 0)
+    fmt::print(stderr, "warning: {} of {} holds a NaN or an infinity: what follows means little\n", store.infos()[size_t(bad)].name, printable(path));
   d.foundClassNames = position.classNames;
   foldNormalization(d.folded, store);
   return position;

@@ -40,8 +40,16 @@ static void printHelp(const char *program, const Description &d, FILE *to) {
 template <class T> static T number(const char *option, const char *text, T least, T most) {
   T value{};
   const char *end = text + std::strlen(text);
-  const auto [stop, error] = std::from_chars(text, end, value);
-  if (error != std::errc() || stop != end || value < least || value > most)
+  bool good = false;
+  if constexpr (std::is_floating_point_v<T>) { // from_chars for floats is 25 KB of a program; no locale is ever set
+    char *stop = nullptr;
+    value = T(std::strtod(text, &stop));
+    good = text != end && stop == end;
+  } else {
+    const auto [stop, error] = std::from_chars(text, end, value);
+    good = error == std::errc() && stop == end;
+  }
+  if (!good || !(value >= least && value <= most))
     fail(Exit::usage, "--{} takes a number from {} to {}, not '{}'", option, least, most, printable(text));
   return value;
 }

@@ -3,15 +3,14 @@
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/data/BatchLoader.h"
+#include "runtime/data/Folder.h"
 #include "runtime/data/Image.h"
 #include "runtime/device/Element.h"
 #include "runtime/params/Checkpoint.h"
 #include "runtime/train/Metrics.h"
 #include "runtime/train/Program.h"
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -52,10 +51,8 @@ static void print(const Description &d, const Options &o, const std::string &pat
 
 /// Folders become the pictures in and below them, sorted by name; "-" the lines of stdin.
 static std::vector<std::string> picturesOf(const std::vector<std::string> &words) {
-  namespace fs = std::filesystem;
   std::vector<std::string> paths;
   for (const std::string &word : words) {
-    std::error_code error;
     if (word == "-") {
       char *line = nullptr; // of getline(3): streams would bring the locales along
       size_t room = 0;
@@ -65,24 +62,17 @@ static std::vector<std::string> picturesOf(const std::vector<std::string> &words
           paths.push_back(path);
       }
       std::free(line);
+      if (paths.empty())
+        fail(Exit::badData, "standard input has no path of a picture; a line for each is needed");
       continue;
     }
-    if (!fs::is_directory(word, error)) {
+    if (!isFolder(word)) {
       paths.push_back(word);
       continue;
     }
-    std::vector<std::string> found;
-    for (fs::recursive_directory_iterator at(word, error), end; !error && at != end; at.increment(error)) {
-      std::string ending = at->path().extension().string();
-      std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-      if (at->is_regular_file(error) && (ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".webp"))
-        found.push_back(at->path().string());
-    }
-    if (error)
-      fail(Exit::badData, "cannot read the folder {}: {}", printable(word), error.message());
+    const std::vector<std::string> found = picturesBelow(word);
     if (found.empty())
       fail(Exit::badData, "the folder {} has no .png, .jpg, .jpeg or .webp files", printable(word));
-    std::sort(found.begin(), found.end());
     paths.insert(paths.end(), found.begin(), found.end());
   }
   return paths;

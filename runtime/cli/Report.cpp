@@ -85,7 +85,7 @@ static std::string confusion(const Description &d, const Tally &t) {
   const int64_t K = d.classes;
   if (K > widestMatrix)
     return fmt::format("<p>{} classes are too many for a table; eval --json has it.</p>", K);
-  std::string html = "<table class=\"matrix\"><tr><th></th>";
+  std::string html = "<div class=\"wide\"><table class=\"matrix\"><tr><th></th>";
   for (int64_t k = 0; k < K; ++k)
     html += fmt::format("<th class=\"up\"><span>{}</span></th>", escaped(d.className(k)));
   for (int64_t r = 0; r < K; ++r) {
@@ -95,11 +95,11 @@ static std::string confusion(const Description &d, const Tally &t) {
     for (int64_t k = 0; k < K; ++k) {
       // The root makes rare confusions visible.
       const double share = std::sqrt(double(row[k]) / support);
-      html += fmt::format("<td style=\"background:rgba({},{:.3f});color:{}\">{}</td>", r == k ? "31,119,180" : "214,39,40", share, share > 0.7 ? "#fff" : "#222",
+      html += fmt::format("<td style=\"background:rgba({},{:.3f});color:{}\">{}</td>", r == k ? "31,119,180" : "214,39,40", share, share > 0.7 ? "#fff" : "inherit",
                           row[k] ? std::to_string(row[k]) : "");
     }
   }
-  return html + "</tr></table><p>A row is the true class, a column the predicted one.</p>";
+  return html + "</tr></table></div><p>A row is the true class, a column the predicted one.</p>";
 }
 
 static std::string classTable(const Description &d, const Tally &t) {
@@ -118,7 +118,7 @@ static std::string mistakes(const Description &d, const Dataset &set, const std:
   std::string html = "<div class=\"grid\">";
   for (const Mistake &m : worst) {
     const Image picture = shown(d, set.image(m.sample));
-    html += fmt::format("<figure>{}<figcaption>{}<br><b>{}</b> {:.1f} %</figcaption></figure>", imageTag(picture, 96, fmt::format("sample {}", m.sample)),
+    html += fmt::format("<figure>{}<figcaption>{}<br><b>{}</b> {:.1f}&nbsp;%</figcaption></figure>", imageTag(picture, 96, fmt::format("sample {}", m.sample)),
                         escaped(d.className(m.label)), escaped(d.className(m.predicted)), 100 * m.probability);
   }
   return html + "</div><p>Above the true class, below it the one that was predicted, the surest first.</p>";
@@ -155,12 +155,17 @@ static std::string filters(const Description &d, const TensorStore &store) {
 }
 
 static constexpr const char *style =
-    "body{font:15px/1.45 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#222}h1{margin-bottom:0}h2{margin-top:1.8em;border-bottom:1px solid #ddd}"
-    "table{border-collapse:collapse}td,th{padding:2px 8px;text-align:right;font-variant-numeric:tabular-nums}th{font-weight:600}tr th:first-child{text-align:left}"
-    ".matrix td{width:2.6em;border:1px solid #eee;text-align:center}.up{height:6.5em;vertical-align:bottom;padding:0}.up span{writing-mode:vertical-rl;transform:rotate(180deg)}"
-    ".grid{display:flex;flex-wrap:wrap;gap:10px}img{image-rendering:pixelated;border:1px solid #ddd}figure{margin:0;width:110px}figcaption{font-size:12px;line-height:1.3}"
-    "svg{margin:6px;max-width:100%}svg text{font-size:12px;fill:#555}svg .title{font-size:14px;font-weight:600;fill:#222}.end{text-anchor:end}.mid{text-anchor:middle}"
-    "path.grid{stroke:#e4e4e4;fill:none}.axis{stroke:#888;fill:none}pre{background:#f6f6f6;padding:1em;overflow:auto}dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}dd{margin:0}";
+    ":root{color-scheme:light dark;--ink:#222;--soft:#555;--line:#ddd;--faint:#e4e4e4;--ground:#fff;--box:#f6f6f6}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--soft:#aaa;--line:#4a4a4a;--faint:#333;--ground:#17191b;--box:#222528}}"
+    "body{font:15px/1.45 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:var(--ink);background:var(--ground)}h1{margin-bottom:0}"
+    "h2{margin-top:1.8em;border-bottom:1px solid var(--line)}table{border-collapse:collapse}.wide{overflow-x:auto}"
+    "td,th{padding:2px 8px;text-align:right;font-variant-numeric:tabular-nums}th{font-weight:600;white-space:nowrap}tr th:first-child{text-align:left}"
+    ".matrix td{min-width:2.2em;border:1px solid var(--faint);text-align:center}.matrix .up{height:6.5em;vertical-align:bottom;padding:0 0 4px;text-align:center}"
+    ".up span{writing-mode:vertical-rl;transform:rotate(180deg)}.grid{display:flex;flex-wrap:wrap;gap:10px}img{image-rendering:pixelated;border:1px solid var(--line)}"
+    "figure{margin:0;width:110px}figcaption{font-size:12px;line-height:1.3}svg{margin:6px;max-width:100%}svg text{font-size:12px;fill:var(--soft)}"
+    "svg .title{font-size:14px;font-weight:600;fill:var(--ink)}.end{text-anchor:end}.mid{text-anchor:middle}path.grid{stroke:var(--faint);fill:none}"
+    ".axis{stroke:#888;fill:none}.ideal{stroke:#888;fill:none;stroke-dasharray:4 4}pre{background:var(--box);padding:1em;overflow:auto}"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px}dd{margin:0}";
 
 int runReport(const cnn_model &model, const Options &o) {
   Description d = parseDescription(model);
@@ -176,7 +181,7 @@ int runReport(const cnn_model &model, const Options &o) {
   const Tally &t = seen.tally;
   const size_t slash = o.checkpoint.rfind('/');
   const std::string history = (slash == std::string::npos ? "" : o.checkpoint.substr(0, slash + 1)) + "history.jsonl";
-  std::string html = fmt::format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{1}</style><h1>{0}</h1>", escaped(d.name), style);
+  std::string html = fmt::format("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{0}</title><style>{1}</style><h1>{0}</h1>", escaped(d.name), style);
   html += fmt::format("<p>{}, after {} epochs, on {} {} samples</p>", escaped(o.checkpoint), position.epoch, t.count, escaped(o.part));
   html += fmt::format("<dl><dt>accuracy</dt><dd><b>{:.4f}</b></dd><dt>top-5</dt><dd>{:.4f}</dd><dt>loss</dt><dd>{:.4f}</dd><dt>calibration error</dt><dd>{:.4f}</dd>",
                       t.accuracy(), t.top5(), t.loss(), t.calibrationError());

@@ -46,7 +46,7 @@ int runTrain(const cnn_model &model, const Options &o) {
   options.limitBatches = o.limitBatches;
   options.overfit = o.overfit;
   options.maxSeconds = o.maxSeconds;
-  options.load = o.load, options.only = o.only;
+  options.load = o.load, options.only = o.only, options.freeze = o.freeze;
   options.onNan = o.onNan == "skip" ? TrainOptions::OnNan::skip : o.onNan == "rollback" ? TrainOptions::OnNan::rollback : TrainOptions::OnNan::stop;
   if (o.fastDevRun) {
     options.dry = true;

@@ -4,12 +4,19 @@
 #include "runtime/Failure.h"
 #include "runtime/data/Order.h"
 #include "runtime/data/Readers.h"
+#include <unistd.h>
 
 namespace rt {
 
 static const std::pair<const char *, Reader *> readers[] = {
     {"idx", readIdx}, {"cifar10", readCifarBinary}, {"cifar100", readCifarBinary}, {"csv", readCsv}, {"npy", readNpy},
     {"folder", readImageFolder}};
+
+/// By default a quarter of the memory that is there: the step's own memory, and other programs, need the rest.
+uint64_t cacheBytes(const ReadOptions &options) {
+  constexpr uint64_t share = 4;
+  return options.cacheBytes ? *options.cacheBytes : uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE)) / share;
+}
 
 std::string pathBelow(const std::string &root, const std::string &file) {
   if (root.empty() || (!file.empty() && file[0] == '/'))

@@ -68,7 +68,7 @@ private:
 /// How data are read, whatever the source.
 struct ReadOptions {
   int threads = availableCores();      ///< for decoding
-  std::optional<uint64_t> cacheBytes;  ///< decoded pictures held in memory, a set; default: a quarter of the machine's memory
+  std::optional<uint64_t> cacheBytes;  ///< decoded pictures, or an inflated file, held in memory, a set; default: a quarter of the machine's memory
   int64_t maxBad = 0;                  ///< damaged pictures, or lines, of a set that are left out; one more stops the run
 };
 

@@ -1,9 +1,10 @@
 // The IDX reader: images and labels as MNIST and its kin store them, plain or gzip (told apart by content).
-// In: big-endian magic 00 00 type rank, `rank` extents, then the elements.  Out: a set in memory; a plain file is mapped, and may be larger.
+// In: big-endian magic 00 00 type rank, `rank` extents, then the elements.  Out: a set; a plain file is mapped, and may be larger than memory; so is a large gzip file, once it is inflated into a file.
 // Source: http://yann.lecun.com/exdb/mnist/
 #include "runtime/Failure.h"
 #include "runtime/data/MappedFile.h"
 #include "runtime/data/Readers.h"
+#include "runtime/data/TemporaryFile.h"
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -22,8 +23,7 @@ namespace {
 
 struct IdxArray {
   std::vector<uint64_t> dims;
-  std::vector<uint8_t> bytes; ///< of a gzip file
-  std::shared_ptr<const MappedFile> plain;
+  std::shared_ptr<const void> owner; ///< of the data: the file itself, or what a gzip file holds
   const uint8_t *data = nullptr;
   size_t size = 0;
 };
@@ -33,11 +33,13 @@ public:
   explicit IdxFile(const std::string &name);
   ~IdxFile() { gzclose_r(file); }
   IdxFile(const IdxFile &) = delete;
-  IdxArray read(size_t rankExpected);
+  /// `inMemory`: what a gzip file may hold and still go to memory, in bytes.
+  IdxArray read(size_t rankExpected, uint64_t inMemory);
 
 private:
   std::vector<uint64_t> readDims(size_t rankExpected);
   size_t readSome(void *out, size_t size);
+  uint64_t inflateInto(IdxArray &array, uint64_t size, bool toMemory);
   [[noreturn]] void tooShort(uint64_t declared, uint64_t found);
   std::string name, path; ///< path: as it is printed
   uint64_t sizeOnDisk = 0;
@@ -109,7 +111,26 @@ std::vector<uint64_t> IdxFile::readDims(size_t rankExpected) {
   return dims;
 }
 
-IdxArray IdxFile::read(size_t rankExpected) {
+/// Returns how many bytes there were.
+uint64_t IdxFile::inflateInto(IdxArray &array, uint64_t size, bool toMemory) {
+  if (toMemory) {
+    auto bytes = std::make_shared<std::vector<uint8_t>>(size);
+    array.data = bytes->data();
+    array.owner = bytes;
+    return readSome(bytes->data(), size);
+  }
+  TemporaryFile room(size, path + ", inflated");
+  std::vector<char> piece(size_t(1) << 20);
+  uint64_t got = 0;
+  for (size_t n; got < size && (n = readSome(piece.data(), size_t(std::min<uint64_t>(piece.size(), size - got)))) > 0; got += n)
+    room.write(piece.data(), n);
+  auto mapped = room.map();
+  array.data = reinterpret_cast<const uint8_t *>(mapped->bytes().data());
+  array.owner = mapped;
+  return got;
+}
+
+IdxArray IdxFile::read(size_t rankExpected, uint64_t inMemory) {
   IdxArray array;
   array.dims = readDims(rankExpected);
   uint64_t size = 1;
@@ -124,15 +145,14 @@ IdxArray IdxFile::read(size_t rankExpected) {
     fail(Exit::badData, "{} is truncated: its header declares {} bytes, which {} bytes of gzip cannot hold", path, header + size, sizeOnDisk);
   array.size = size;
   if (gzdirect(file) && header + size == sizeOnDisk && size > 0) {
-    array.plain = std::make_shared<MappedFile>(name, header + largestIdx);
-    if (array.plain->bytes().size() != sizeOnDisk)
+    auto mapped = std::make_shared<const MappedFile>(name, header + largestIdx);
+    if (mapped->bytes().size() != sizeOnDisk)
       fail(Exit::badData, "{} has changed while it was read", path);
-    array.data = reinterpret_cast<const uint8_t *>(array.plain->bytes().data()) + header;
+    array.data = reinterpret_cast<const uint8_t *>(mapped->bytes().data()) + header;
+    array.owner = mapped;
     return array;
   }
-  array.bytes.resize(size);
-  array.data = array.bytes.data();
-  const size_t got = readSome(array.bytes.data(), size);
+  const uint64_t got = inflateInto(array, size, size <= inMemory);
   if (got < size)
     tooShort(header + size, header + got);
   uint8_t extra;
@@ -152,17 +172,15 @@ std::shared_ptr<const Dataset> readIdx(const ReaderInput &input) {
   if (d.channels != 1)
     fail(Exit::badData, "idx images have 1 channel, the network's input has {}", d.channels);
   const std::string imagePath = pathBelow(input.root, input.files[0]), labelPath = pathBelow(input.root, input.files[1]);
-  IdxArray labels = IdxFile(labelPath).read(1); // the small file first: a wrong path shows at once
-  IdxArray images = IdxFile(imagePath).read(3);
+  IdxArray labels = IdxFile(labelPath).read(1, cacheBytes(input.options)); // the small file first: a wrong path shows at once
+  IdxArray images = IdxFile(imagePath).read(3, cacheBytes(input.options));
   if (images.dims[0] != labels.dims[0])
     fail(Exit::badData, "{} has {} images, {} has {} labels", printable(imagePath), images.dims[0], printable(labelPath), labels.dims[0]);
   if (int64_t(images.dims[1]) != d.height || int64_t(images.dims[2]) != d.width)
     fail(Exit::badData, "{} has images of {}x{}, the network's input is {}x{}", printable(imagePath), images.dims[1], images.dims[2],
          d.height, d.width);
   std::vector<int32_t> numbers(labels.data, labels.data + labels.size);
-  if (images.plain)
-    return std::make_shared<ViewDataset>(size_t(d.imageElements()), images.plain, images.data, std::move(numbers));
-  return std::make_shared<MemoryDataset>(size_t(d.imageElements()), std::move(images.bytes), std::move(numbers));
+  return std::make_shared<ViewDataset>(size_t(d.imageElements()), std::move(images.owner), images.data, std::move(numbers));
 }
 
 } // namespace rt

@@ -1,24 +1,11 @@
 // The folder reader: DIRECTORY/CLASS/*.png|jpg|jpeg|webp, classes in the order of class_names, or of the names' bytes where none are given.
 // In: a directory.  Out: a set of pictures, each fitted to the network's input.
 #include "runtime/Failure.h"
+#include "runtime/data/Folder.h"
 #include "runtime/data/PictureSet.h"
-#include <algorithm>
-#include <dirent.h>
+#include <fmt/format.h>
 
 namespace rt {
-
-static std::vector<std::string> entriesOf(const std::string &directory) {
-  DIR *handle = opendir(directory.c_str());
-  if (!handle)
-    fail(Exit::badData, "{} is not a directory that can be read", printable(directory));
-  std::vector<std::string> names;
-  while (const dirent *entry = readdir(handle))
-    if (entry->d_name[0] != '.')
-      names.push_back(entry->d_name);
-  closedir(handle);
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 std::shared_ptr<const Dataset> readImageFolder(const ReaderInput &input) {
   const Description &d = input.description;
@@ -27,9 +14,9 @@ std::shared_ptr<const Dataset> readImageFolder(const ReaderInput &input) {
   const std::string directory = pathBelow(input.root, input.files[0]);
   std::vector<std::string> classes = d.data ? d.data->classNames : std::vector<std::string>();
   if (classes.empty())
-    classes = entriesOf(directory);
+    classes = foldersIn(directory);
   if (int64_t(classes.size()) != d.classes)
-    fail(Exit::badData, "{} has {} classes, the network has {}", printable(directory), classes.size(), d.classes);
+    fail(Exit::badData, "{} has {} classes, the network has {}: {}", printable(directory), classes.size(), d.classes, printable(fmt::format("{}", fmt::join(classes, ", "))));
   std::vector<Picture> pictures;
   for (size_t c = 0; c < classes.size(); ++c)
     for (const std::string &name : entriesOf(directory + "/" + classes[c]))

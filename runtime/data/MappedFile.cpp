@@ -11,24 +11,28 @@
 
 namespace rt {
 
+void MappedFile::map(int fd, const std::string &name) {
+  if (void *at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0); at != MAP_FAILED)
+    address = at;
+  else
+    fail(Exit::badData, "cannot map {}: {}", printable(name), std::strerror(errno));
+}
+
+MappedFile::MappedFile(int fd, size_t size, const std::string &name) : size(size) { map(fd, name); }
+
 MappedFile::MappedFile(const std::string &path, size_t most) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0)
+  struct Descriptor {
+    const int fd;
+    ~Descriptor() { ::close(fd); }
+  } file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.fd < 0)
     fail(Exit::badData, "cannot open {}: {}", printable(path), std::strerror(errno));
   struct stat status;
-  const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  const bool regular = ::fstat(file.fd, &status) == 0 && S_ISREG(status.st_mode);
   size = regular ? size_t(status.st_size) : 0;
-  const bool fits = size > 0 && size <= most;
-  if (fits)
-    address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  const int error = errno;
-  ::close(fd);
-  if (!fits)
+  if (!regular || size == 0 || size > most)
     fail(Exit::badData, "{} is {}", printable(path), !regular ? "not a regular file" : size == 0 ? std::string("empty") : fmt::format("larger than {} bytes", most));
-  if (address == MAP_FAILED) {
-    address = nullptr;
-    fail(Exit::badData, "cannot map {}: {}", printable(path), std::strerror(error));
-  }
+  map(file.fd, path);
 }
 
 MappedFile::~MappedFile() {

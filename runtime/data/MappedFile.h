@@ -11,11 +11,14 @@ class MappedFile {
 public:
   /// Fails with Exit::badData on what is no regular file, is empty or larger than `most` bytes.
   MappedFile(const std::string &path, size_t most);
+  /// `size` bytes of an open file; the descriptor stays the caller's.
+  MappedFile(int fd, size_t size, const std::string &name);
   ~MappedFile();
   MappedFile(const MappedFile &) = delete;
   std::string_view bytes() const { return {static_cast<const char *>(address), size}; }
 
 private:
+  void map(int fd, const std::string &name);
   void *address = nullptr;
   size_t size = 0;
 };

@@ -1,9 +1,9 @@
 // The NumPy reader: images and labels as .npy files, or as the members x and y of one .npz archive.
-// In: images of bytes (N,H,W), (N,H,W,C) or (N,C,H,W), or floats in 0..1; labels of whole numbers (N).  Out: a set; a .npy file is mapped, and may be larger than memory.
+// In: images of bytes (N,H,W), (N,H,W,C) or (N,C,H,W), or floats in 0..1; labels of whole numbers (N).  Out: a set; what is not compressed is mapped, and may be larger than memory.
 #include "runtime/Failure.h"
-#include "runtime/data/MappedFile.h"
 #include "runtime/data/NpyArray.h"
 #include "runtime/data/Readers.h"
+#include "runtime/data/ZipArchive.h"
 #include <cmath>
 #include <cstring>
 
@@ -98,15 +98,15 @@ std::shared_ptr<const Dataset> readNpy(const ReaderInput &input) {
     owner = file;
     return file->bytes();
   };
-  auto member = [](std::string_view archive, const char *name, const std::string &path, std::shared_ptr<const void> &owner) {
-    auto bytes = std::make_shared<const std::string>(npzMember(archive, name, path));
-    owner = bytes;
-    return parseNpy(*bytes, path);
-  };
   if (input.files.size() == 1) {
-    const MappedFile archive(imagePath, largestNpy);
-    images = member(archive.bytes(), "x", imagePath, imageOwner);
-    labels = member(archive.bytes(), "y", imagePath, labelOwner);
+    const auto archive = std::make_shared<const MappedFile>(imagePath, largestNpy);
+    auto member = [&](const char *name, std::shared_ptr<const void> &owner) {
+      ZipMember m = zipMember(archive, name, imagePath, cacheBytes(input.options));
+      owner = std::move(m.owner);
+      return parseNpy(m.bytes, imagePath);
+    };
+    labels = member("y.npy", labelOwner);
+    images = member("x.npy", imageOwner);
   } else {
     labels = parseNpy(mapped(labelPath, labelOwner), labelPath); // the small file first
     images = parseNpy(mapped(imagePath, imageOwner), imagePath);

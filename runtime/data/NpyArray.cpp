@@ -4,7 +4,6 @@
 #include "runtime/Failure.h"
 #include <charconv>
 #include <cstring>
-#include <zlib.h>
 
 namespace rt {
 
@@ -138,80 +137,6 @@ NpyArray parseNpy(std::string_view bytes, const std::string &origin) {
          size, bytes.size() - begin - length);
   array.data = bytes.substr(begin + length);
   return array;
-}
-
-static std::string inflated(std::string_view bytes, size_t at, uint64_t packed, uint64_t size, const std::string &where) {
-  constexpr uint64_t deflateRatio = 1032; // deflate expands by at most this (zlib's technical notes)
-  if (size / deflateRatio > packed)
-    fail(Exit::badData, "{} is damaged: {} bytes of deflate cannot hold {}", where, packed, size);
-  std::string out(size, '\0');
-  z_stream stream = {};
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
-    fail(Exit::runFailed, "not enough memory to read {}", where);
-  constexpr uint64_t piece = uint64_t(1) << 30;
-  uint64_t in = 0, done = 0;
-  int status = Z_OK;
-  while (status == Z_OK) { // Z_BUF_ERROR where nothing is left
-    if (stream.avail_in == 0 && in < packed) {
-      stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(bytes.data() + at + in));
-      stream.avail_in = uInt(std::min(piece, packed - in));
-      in += stream.avail_in;
-    }
-    Bytef extra; // one byte more than declared is one too many
-    const uInt room = done < size ? uInt(std::min(piece, size - done)) : 1;
-    stream.next_out = done < size ? reinterpret_cast<Bytef *>(&out[done]) : &extra;
-    stream.avail_out = room;
-    status = inflate(&stream, Z_NO_FLUSH);
-    done += room - stream.avail_out;
-    if (done > size)
-      break;
-  }
-  inflateEnd(&stream);
-  if (status != Z_STREAM_END || done != size)
-    fail(Exit::badData, "{} is damaged: its deflate stream does not give the {} bytes that the archive declares", where, size);
-  return out;
-}
-
-std::string npzMember(std::string_view bytes, const std::string &member, const std::string &origin) {
-  const std::string wanted = member + ".npy", where = printable(origin);
-  constexpr size_t endRecord = 22, centralRecord = 46, localRecord = 30, longestComment = 65535;
-  if (bytes.size() < endRecord || bytes.compare(0, 2, "PK") != 0)
-    fail(Exit::badData, "{} is not an NPZ file: it is no ZIP archive", where);
-  const size_t end = bytes.rfind(std::string("PK\5\6", 4));
-  if (end == std::string::npos || end + endRecord > bytes.size() || bytes.size() - end > endRecord + longestComment)
-    fail(Exit::badData, "{} is truncated: the archive's directory is missing", where);
-  uint64_t at = little(bytes, end + 16, 4);
-  const uint64_t count = little(bytes, end + 10, 2);
-  std::string names;
-  for (uint64_t i = 0; i < count; ++i) {
-    if (at + centralRecord > end || little(bytes, at, 4) != 0x02014b50)
-      fail(Exit::badData, "{} is damaged: its directory does not hold {} members (archives of 4 GiB and more are not read)", where, count);
-    const uint64_t flags = little(bytes, at + 8, 2), method = little(bytes, at + 10, 2), crc = little(bytes, at + 16, 4),
-                   packed = little(bytes, at + 20, 4), size = little(bytes, at + 24, 4), nameLength = little(bytes, at + 28, 2), local = little(bytes, at + 42, 4);
-    if (at + centralRecord + nameLength > end)
-      fail(Exit::badData, "{} is damaged: a name leaves its directory", where);
-    const std::string name(bytes.substr(at + centralRecord, nameLength));
-    at += centralRecord + nameLength + little(bytes, at + 30, 2) + little(bytes, at + 32, 2);
-    names += (names.empty() ? "" : ", ") + name;
-    if (name != wanted)
-      continue;
-    if (flags & 1)
-      fail(Exit::badData, "{}: {} is encrypted", where, printable(name));
-    if (local + localRecord > bytes.size() || little(bytes, local, 4) != 0x04034b50)
-      fail(Exit::badData, "{} is damaged: {} does not stand where its directory says", where, printable(name));
-    const uint64_t begin = local + localRecord + little(bytes, local + 26, 2) + little(bytes, local + 28, 2);
-    if (begin > bytes.size() || packed > bytes.size() - begin)
-      fail(Exit::badData, "{} is truncated: {} needs {} bytes", where, printable(name), packed);
-    if (method != 0 && method != 8)
-      fail(Exit::badData, "{}: {} is packed by method {}, stored and deflate are read", where, printable(name), method);
-    if (method == 0 && packed != size)
-      fail(Exit::badData, "{} is damaged: {} has two sizes", where, printable(name));
-    std::string out = method == 0 ? std::string(bytes.substr(begin, size)) : inflated(bytes, begin, packed, size, where);
-    if (crc32_z(0, reinterpret_cast<const Bytef *>(out.data()), out.size()) != crc)
-      fail(Exit::badData, "{} is damaged: the checksum of {} is not the one that it states", where, printable(name));
-    return out;
-  }
-  fail(Exit::badData, "{} has no member {}; it has {}", where, printable(wanted), printable(names));
 }
 
 } // namespace rt

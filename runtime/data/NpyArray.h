@@ -1,6 +1,6 @@
 // Arrays as NumPy stores them.
-// In: the bytes of a .npy file, or a member of a .npz archive.  Out: dtype, shape and the elements, sizes checked.
-// Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html; APPNOTE.TXT of PKWARE for the archive.
+// In: the bytes of a .npy file.  Out: dtype, shape and the elements, sizes checked.
+// Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -18,7 +18,5 @@ struct NpyArray {
 
 /// Fails with Exit::badData; `origin` stands in messages.
 NpyArray parseNpy(std::string_view bytes, const std::string &origin);
-/// A member of an archive; `member` without ".npy".
-std::string npzMember(std::string_view bytes, const std::string &member, const std::string &origin);
 
 } // namespace rt

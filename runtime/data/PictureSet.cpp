@@ -6,7 +6,8 @@
 #include "runtime/data/Parallel.h"
 #include <atomic>
 #include <cstring>
-#include <unistd.h>
+#include <mutex>
+#include <set>
 
 namespace rt {
 
@@ -28,18 +29,13 @@ private:
   std::vector<std::string> names;
   Description shape; ///< of the network's input
   size_t imageBytes;
-  int64_t cached = 0, maxBad;
-  mutable std::atomic<int64_t> bad{0};
+  int64_t cached = 0, maxBad, leftOut = 0;
+  mutable std::mutex badMutex;
+  mutable std::set<int64_t> black; ///< damaged pictures that were asked for
   std::vector<uint8_t> pixels;
 };
 
 } // namespace
-
-/// A quarter of the memory that is there: the step's own memory, and other programs, need the rest.
-static uint64_t defaultCacheBytes() {
-  constexpr uint64_t share = 4;
-  return uint64_t(sysconf(_SC_PHYS_PAGES)) * uint64_t(sysconf(_SC_PAGESIZE)) / share;
-}
 
 void PictureSet::decode(const std::string &path, uint8_t *out) const {
   const Image image = fitted(readImage(path), shape);
@@ -53,8 +49,7 @@ PictureSet::PictureSet(std::vector<Picture> list, const ReaderInput &input, std:
     shape.data.emplace();
     shape.data->resize = input.description.data->resize;
   }
-  const uint64_t limit = input.options.cacheBytes ? *input.options.cacheBytes : defaultCacheBytes();
-  cached = int64_t(std::min<uint64_t>(pictures.size(), limit / imageBytes));
+  cached = int64_t(std::min<uint64_t>(pictures.size(), cacheBytes(input.options) / imageBytes));
   pixels.resize(size_t(cached) * imageBytes);
   std::vector<std::string> problems(static_cast<size_t>(cached));
   std::atomic<int64_t> found{0};
@@ -76,7 +71,7 @@ void PictureSet::leaveOut(const std::vector<std::string> &problems) {
   for (size_t i = 0; i < pictures.size(); ++i) {
     if (i < problems.size() && !problems[i].empty()) {
       fmt::print(stderr, "note: left out: {}\n", problems[i]);
-      ++bad;
+      ++leftOut;
       --cached;
       continue;
     }
@@ -97,21 +92,18 @@ const uint8_t *PictureSet::image(int64_t i) const {
   try {
     decode(pictures[size_t(i)].path, held.data());
   } catch (const Failure &failure) {
-    if (failure.status != Exit::badData || ++bad > maxBad)
+    if (failure.status != Exit::badData)
       throw;
     // The set's size and order stand by now: a black picture keeps its place.
-    fmt::print(stderr, "note: seen as black: {}\n", failure.what());
+    const std::lock_guard<std::mutex> lock(badMutex);
+    if (black.insert(i).second) {
+      if (leftOut + int64_t(black.size()) > maxBad)
+        throw;
+      fmt::print(stderr, "note: seen as black: {}\n", failure.what());
+    }
     std::fill(held.begin(), held.end(), uint8_t(0));
   }
   return held.data();
-}
-
-bool isPicture(const std::string &name) {
-  const size_t dot = name.rfind('.');
-  std::string ending = dot == std::string::npos ? "" : name.substr(dot + 1);
-  for (char &c : ending)
-    c = c >= 'A' && c <= 'Z' ? char(c + 32) : c;
-  return ending == "png" || ending == "jpg" || ending == "jpeg" || ending == "webp";
 }
 
 std::shared_ptr<const Dataset> pictureSet(std::vector<Picture> pictures, const ReaderInput &input, std::vector<std::string> classNames) {

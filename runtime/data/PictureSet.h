@@ -10,8 +10,6 @@ struct Picture {
   int32_t label;
 };
 
-bool isPicture(const std::string &name); ///< by its ending: png, jpg, jpeg, webp
-
 /// `classNames`: as the files have them, or none.
 std::shared_ptr<const Dataset> pictureSet(std::vector<Picture> pictures, const ReaderInput &input, std::vector<std::string> classNames = {});
 

@@ -13,6 +13,9 @@ Reader readCsv;         ///< "csv": files = one file of lines PATH,LABEL
 Reader readNpy;         ///< "npy": files = images.npy, labels.npy, or one .npz with members x and y
 Reader readImageFolder; ///< "folder": files = a directory with one directory a class
 
+/// What a set may hold in memory of pictures that were decoded, or of a file that was inflated.
+uint64_t cacheBytes(const ReadOptions &options);
+
 /// A file below the root, or the path itself where it is absolute.
 std::string pathBelow(const std::string &root, const std::string &file);
 

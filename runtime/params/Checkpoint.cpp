@@ -5,7 +5,9 @@
 #include "runtime/device/Element.h"
 #include "runtime/params/StorageLayout.h"
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <cstdlib>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -40,7 +42,7 @@ static std::map<std::string, std::string> metadataOf(const Description &d, const
       m["epoch_skipped"] = std::to_string(p.skipped);
   }
   if (!p.classNames.empty())
-    m["class_names"] = nlohmann::json(p.classNames).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    m["class_names"] = nlohmann::ordered_json(p.classNames).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   if (p.lrFactor != 1)
     m["lr_factor"] = fmt::format("{}", p.lrFactor);
   if (p.bestEpoch && d.train.keep) {
@@ -87,8 +89,17 @@ void writeCheckpoint(const std::string &path, const Description &description, co
 
 template <class T> static T parseNumber(const SafetensorsFile &file, const std::string &key, std::string_view text) {
   T value{};
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size())
+  bool good = false;
+  if constexpr (std::is_floating_point_v<T>) { // from_chars for floats is 25 KB of a program; no locale is ever set
+    const std::string copy(text);
+    char *end = nullptr;
+    value = T(std::strtod(copy.c_str(), &end));
+    good = !copy.empty() && !std::isspace(static_cast<unsigned char>(copy[0])) && end == copy.c_str() + copy.size();
+  } else {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    good = error == std::errc() && end == text.data() + text.size();
+  }
+  if (!good)
     fail(Exit::badModel, "{} is damaged: its metadata '{}' is not a number", printable(file.path()), key);
   return value;
 }
@@ -119,7 +130,7 @@ static std::vector<std::string> classNamesOf(const SafetensorsFile &file, int64_
   auto it = file.metadata().find("class_names");
   if (it == file.metadata().end())
     return {};
-  const auto j = nlohmann::json::parse(it->second, nullptr, /*allow_exceptions=*/false);
+  const auto j = nlohmann::ordered_json::parse(it->second, nullptr, /*allow_exceptions=*/false);
   std::vector<std::string> names;
   if (j.is_array())
     for (const auto &name : j)

@@ -6,7 +6,7 @@
 
 namespace rt {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 static const std::pair<const char *, TensorKind> kinds[] = {{"weight", TensorKind::weight},
                                                             {"bias", TensorKind::bias},

@@ -1,9 +1,11 @@
 // Random numbers by counter (Philox4x32-10, Salmon et al. 2011): a number depends on what it is for, never on what was drawn before.
 // In: a key (the seed), what the numbers are for, and two counters.  Out: four 32-bit words, or doubles.
 #pragma once
-#include <Random123/philox.h>
+#include <array>
 #include <cmath>
 #include <cstdint>
+
+extern "C" void cnn_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t words[4]);
 
 namespace rt {
 
@@ -18,10 +20,11 @@ public:
   Philox(uint64_t seed, Draw draw, uint64_t stream)
       : key{{uint32_t(seed), uint32_t(seed >> 32)}}, counter{{0, uint32_t(stream), uint32_t(stream >> 32), uint32_t(draw)}} {}
 
-  r123::Philox4x32::ctr_type block(uint32_t index) const {
-    auto at = counter;
+  std::array<uint32_t, 4> block(uint32_t index) const {
+    std::array<uint32_t, 4> at = counter, words;
     at[0] = index;
-    return r123::Philox4x32()(at, key);
+    cnn_philox4x32(at.data(), key.data(), words.data());
+    return words;
   }
   /// The i-th pair of doubles, uniform in [0, 1), 53 bits each.
   void uniformPair(uint32_t i, double pair[2]) const {
@@ -44,8 +47,8 @@ public:
   }
 
 private:
-  r123::Philox4x32::key_type key;
-  r123::Philox4x32::ctr_type counter;
+  std::array<uint32_t, 2> key;
+  std::array<uint32_t, 4> counter;
 };
 
 } // namespace rt

@@ -51,7 +51,7 @@ struct HeaderWalk {
   using number_unsigned_t = uint64_t;
   using number_float_t = double;
   using string_t = std::string;
-  using binary_t = nlohmann::json::binary_t;
+  using binary_t = nlohmann::ordered_json::binary_t;
   enum Where { outside, top, inMetadata, inTensor, inShape, inOffsets };
 
   std::vector<SafetensorsEntry> &table;
@@ -146,7 +146,7 @@ struct HeaderWalk {
   bool null() { return refuse("a null stands in the header"); }
   bool boolean(bool) { return refuse("a boolean stands in the header"); }
   bool binary(binary_t &) { return refuse("binary data stands in the header"); }
-  bool parse_error(size_t at, const std::string &, const nlohmann::json::exception &) {
+  bool parse_error(size_t at, const std::string &, const nlohmann::ordered_json::exception &) {
     return refuse("its header is not JSON (at byte " + std::to_string(at + 8) + ")");
   }
 };
@@ -175,7 +175,7 @@ void SafetensorsFile::readHeader() {
   dataOffset = 8 + length;
   HeaderWalk walk{table, strings, "", HeaderWalk::outside, "", {}, {}, {}};
   const char *begin = bytes.data() + 8;
-  if (!nlohmann::json::sax_parse(begin, begin + length, &walk))
+  if (!nlohmann::ordered_json::sax_parse(begin, begin + length, &walk))
     fail(Exit::badModel, "{} is damaged: {}", where, walk.problem);
 }
 

@@ -47,7 +47,7 @@ std::string plot(const Axes &axes, const std::vector<Series> &series) {
   svg += fmt::format("<path class=\"axis\" d=\"M{0} {1}V{2}H{3}\"/><text class=\"mid\" x=\"{4}\" y=\"{5}\">{6}</text>", left, top, height - bottom, width - right,
                      (left + width - right) / 2, height - 8, escaped(axes.x));
   if (axes.unit)
-    svg += fmt::format("<path class=\"grid\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\"/>", px(0), py(0), px(1), py(1));
+    svg += fmt::format("<path class=\"ideal\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\"/>", px(0), py(0), px(1), py(1));
   double legend = width - right;
   for (const Series &s : series) {
     std::string path, dots;

@@ -53,6 +53,10 @@ void Trainer::prepare() {
     program.tensors.initialise(position.seed);
     loadWeights();
   }
+  if (!options.freeze.empty()) {
+    frozen = std::make_unique<Freeze>(program.tensors, options.freeze);
+    progress.note("frozen", fmt::format("{} parameters stay as they are", frozen->parameters()));
+  }
   startAverage(options.resume);
   parts = std::make_unique<DataParts>(d, options.data, position.seed, options.read);
   augment = std::make_unique<Augment>(d, position.seed);
@@ -64,6 +68,7 @@ void Trainer::prepare() {
     val = parts->get("val");
   if (namesPart(d, "test."))
     testEachEpoch = parts->get("test");
+  noteEmptyClasses();
   batches = train->size() / program.batch();
   for (int64_t limit : {options.limitBatches, options.overfit})
     batches = limit ? std::min(batches, limit) : batches;
@@ -89,6 +94,19 @@ static std::string listed(const std::vector<std::string> &names) {
   for (size_t i = 0; i < std::min(most, names.size()); ++i)
     text += (i ? ", " : "") + printable(names[i]);
   return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
+}
+
+void Trainer::noteEmptyClasses() {
+  std::vector<bool> seen(static_cast<size_t>(d.classes));
+  for (int64_t i = 0; i < train->size(); ++i)
+    seen[size_t(train->label(i))] = true;
+  const std::vector<std::string> names = train->classNames();
+  std::vector<std::string> empty;
+  for (int64_t k = 0; k < d.classes; ++k)
+    if (!seen[size_t(k)])
+      empty.push_back(size_t(k) < names.size() ? names[size_t(k)] : d.className(k));
+  if (!empty.empty())
+    progress.note("empty", fmt::format("no training sample is of {}: {}", empty.size() == 1 ? "this class" : "these classes", listed(empty)));
 }
 
 void Trainer::loadWeights() {
@@ -203,6 +221,8 @@ Trainer::Ended Trainer::runEpoch() {
     program.take(prefetch);
     const double lr = learningRate(b);
     const StepResult result = program.trainStep(lr, position.step + 1, position.seed);
+    if (frozen)
+      frozen->putBack();
     if (!result.finite && !notFinite(lr, result.loss))
       return Ended::rolledBack;
     ++position.step;

@@ -6,6 +6,7 @@
 #include "runtime/params/Checkpoint.h"
 #include "runtime/train/Average.h"
 #include "runtime/train/Evaluate.h"
+#include "runtime/train/Freeze.h"
 #include "runtime/train/History.h"
 #include "runtime/train/Progress.h"
 
@@ -26,6 +27,7 @@ struct TrainOptions {
   double maxSeconds = 0;         ///< then save and end; 0: no limit
   bool dry = false;              ///< no file is written
   std::string load, only;        ///< weights to begin with; only tensors whose names begin so
+  std::string freeze;            ///< beginnings of names, separated by commas: these tensors stay as they are
   enum class OnNan { stop, skip, rollback } onNan = OnNan::stop;
   std::string logDirectory; ///< of TensorBoard's event files; empty: none
 };
@@ -50,6 +52,7 @@ private:
   bool notFinite(double lr, double loss);
   void rollBack();
   void loadWeights();
+  void noteEmptyClasses();
   void startAverage(bool resumed);
   bool outOfTime() const;
   void resetEpoch();
@@ -67,6 +70,7 @@ private:
   std::unique_ptr<BatchLoader> loader;
   std::unique_ptr<Augment> augment;
   std::unique_ptr<Average> average;
+  std::unique_ptr<Freeze> frozen;
   std::unique_ptr<History> history;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   int rollbacks = 0;

@@ -11,6 +11,7 @@
 #include <functional>
 #include <random>
 #include <unistd.h>
+#include <zlib.h>
 
 using namespace rt;
 
@@ -19,6 +20,19 @@ static std::string put(const std::string &path, const std::string &bytes) {
   std::fwrite(bytes.data(), 1, bytes.size(), file);
   std::fclose(file);
   return path;
+}
+
+/// A ZIP archive of stored members.
+static std::string zip(const std::vector<std::pair<std::string, std::string>> &members) {
+  auto word = [](uint64_t v, int n) { return std::string(reinterpret_cast<const char *>(&v), size_t(n)); };
+  std::string out, directory;
+  for (auto &[name, data] : members) {
+    const std::string common = word(20, 2) + word(0, 8) + word(crc32_z(0, reinterpret_cast<const Bytef *>(data.data()), data.size()), 4) + word(data.size(), 4) +
+                               word(data.size(), 4) + word(name.size(), 2) + word(0, 2);
+    directory += "PK\1\2" + word(20, 2) + common + word(0, 8) + word(0, 2) + word(out.size(), 4) + name;
+    out += "PK\3\4" + common + name + data;
+  }
+  return out + directory + "PK\5\6" + word(0, 4) + word(members.size(), 2) + word(members.size(), 2) + word(directory.size(), 4) + word(out.size(), 4) + word(0, 2);
 }
 
 /// One to four changes: a byte, a run of bytes, a large number, a cut, a doubled piece.
@@ -49,6 +63,8 @@ int main(int argc, char **argv) {
   const std::string labels = std::string("\0\0\x08\1\0\0\0\2\0\1", 10), images = std::string("\0\0\x08\3\0\0\0\2\0\0\0\2\0\0\0\2", 16) + "abcdefgh";
   const std::string npyHeader = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2, 2), }           \n";
   const std::string npy = std::string("\x93NUMPY\1\0", 8) + char(npyHeader.size()) + '\0' + npyHeader + "abcdefgh";
+  const std::string numberHeader = "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }";
+  const std::string npz = zip({{"x.npy", npy}, {"y.npy", std::string("\x93NUMPY\1\0", 8) + char(numberHeader.size()) + '\0' + numberHeader + std::string("\0\1", 2)}});
   const float weights[] = {1, 2, 3, 4};
   writeSafetensors(dir + "/w", {{"a", Dtype::f32, {2, 2}, weights}, {"b", Dtype::f32, {}, weights}, {"c", Dtype::i64, {0}, weights}}, {{"epoch", "1"}});
   const std::string safetensors = readFile(dir + "/w", 1 << 20, Exit::io);
@@ -62,10 +78,11 @@ int main(int argc, char **argv) {
       {"safetensors", [&] { SafetensorsFile(mutated(safetensors, rng), "mutated"); }},
       {"idx", [&] { put(dir + "/images", mutated(images, rng)), readSource({"idx", {"images", "labels"}}, dir, d); }},
       {"npy", [&] { parseNpy(mutated(npy, rng), "mutated"); }},
+      {"npz", [&] { put(dir + "/a.npz", mutated(npz, rng)), readSource({"npy", {"a.npz"}}, dir, d); }},
       {"png", [&] { decodePng(mutated(png, rng), "mutated"); }}};
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  int64_t read[4] = {}, refused[4] = {};
-  for (size_t i = 0; std::chrono::steady_clock::now() < end; i = (i + 1) % 4) {
+  int64_t read[5] = {}, refused[5] = {};
+  for (size_t i = 0; std::chrono::steady_clock::now() < end; i = (i + 1) % 5) {
     try {
       readers[i].second();
       ++read[i];
@@ -73,7 +90,7 @@ int main(int argc, char **argv) {
       ++refused[i];
     }
   }
-  for (size_t i = 0; i < 4; ++i)
+  for (size_t i = 0; i < 5; ++i)
     fmt::print("{}: {} read, {} refused\n", readers[i].first, read[i], refused[i]);
   return 0;
 }

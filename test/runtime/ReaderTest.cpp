@@ -23,13 +23,13 @@ static void put(const std::string &path, const std::string &bytes) {
 }
 
 /// The action ends with Exit::badData and a message that has the words in it.
-static void refuses(const std::function<void()> &action, const std::string &words) {
+static void refuses(const std::function<void()> &action, const std::string &words, Exit status = Exit::badData) {
   try {
     action();
     ++failures;
     fmt::print("not refused: {}\n", words);
   } catch (const Failure &failure) {
-    if (failure.status != Exit::badData || std::string(failure.what()).find(words) == std::string::npos) {
+    if (failure.status != status || std::string(failure.what()).find(words) == std::string::npos) {
       ++failures;
       fmt::print("refused with '{}' instead of '{}'\n", failure.what(), words);
     }
@@ -129,6 +129,7 @@ static void folder(const std::string &dir) {
   put(dir + "/f/cat/a.png", png(1, 1, 8, 0, std::string("\0\x05", 2)));
   put(dir + "/f/dog/b.JPG", jpeg(9, 9, TJPF_RGB, 77));
   put(dir + "/f/dog/notes.txt", "not a picture");
+  put(dir + "/f/README.md", "no class");
   const auto set = readSource({"folder", {"f"}}, dir, d);
   CHECK(set->size() == 2 && set->label(0) == 0 && set->label(1) == 1);
   CHECK(set->image(0)[47] == 5 && std::abs(set->image(1)[0] - 77) <= 1);
@@ -136,7 +137,7 @@ static void folder(const std::string &dir) {
   refuses([&] { readSource({"folder", {"f"}}, dir, d); }, "c.png is neither");
   makeDirectories(dir + "/f/bird");
   refuses([&] { readSource({"folder", {"f"}}, dir, d); }, "has 3 classes, the network has 2");
-  refuses([&] { readSource({"folder", {"nowhere"}}, dir, d); }, "is not a directory");
+  refuses([&] { readSource({"folder", {"nowhere"}}, dir, d); }, "nowhere: No such file or directory");
 }
 
 /// A file as numpy.save writes it.
@@ -146,8 +147,8 @@ static std::string npy(const std::string &descr, const std::string &shape, const
   return std::string("\x93NUMPY\x01\0", 8) + char(header.size() & 255) + char(header.size() >> 8) + header + data;
 }
 
-/// An archive of members packed by deflate.
-static std::string zip(const std::vector<std::pair<std::string, std::string>> &members) {
+/// As NumPy's savez (stored) and savez_compressed write them; with `wide` sizes and offsets stand in ZIP64 fields alone.
+static std::string zip(const std::vector<std::pair<std::string, std::string>> &members, bool stored = false, bool wide = false) {
   auto word = [](uint64_t v, int n) {
     std::string s;
     for (int i = 0; i < n; ++i)
@@ -164,14 +165,30 @@ static std::string zip(const std::vector<std::pair<std::string, std::string>> &m
     deflate(&stream, Z_FINISH);
     packed.resize(stream.total_out);
     deflateEnd(&stream);
-    const std::string common = word(20, 2) + word(0, 2) + word(8, 2) + word(0, 4) +
-                               word(crc32_z(0, reinterpret_cast<const Bytef *>(data.data()), data.size()), 4) + word(packed.size(), 4) +
-                               word(data.size(), 4) + word(name.size(), 2) + word(0, 2);
-    directory += "PK\1\2" + word(20, 2) + common + word(0, 10) + word(out.size(), 4) + name;
-    out += "PK\3\4" + common + name + packed;
+    if (stored)
+      packed = data;
+    const uint64_t narrow = 0xffffffff;
+    const std::string extra = wide ? word(1, 2) + word(24, 2) + word(data.size(), 8) + word(packed.size(), 8) + word(out.size(), 8) : "";
+    const std::string common = word(20, 2) + word(0, 2) + word(stored ? 0 : 8, 2) + word(0, 4) +
+                               word(crc32_z(0, reinterpret_cast<const Bytef *>(data.data()), data.size()), 4) + word(wide ? narrow : packed.size(), 4) +
+                               word(wide ? narrow : data.size(), 4) + word(name.size(), 2) + word(extra.size(), 2);
+    directory += "PK\1\2" + word(20, 2) + common + word(0, 10) + word(wide ? narrow : out.size(), 4) + name + extra;
+    out += "PK\3\4" + common + name + extra + packed;
+  }
+  if (wide) {
+    const size_t at = out.size(), record = at + directory.size();
+    return out + directory + "PK\6\6" + word(44, 8) + word(45, 2) + word(45, 2) + word(0, 8) + word(members.size(), 8) + word(members.size(), 8) + word(directory.size(), 8) +
+           word(at, 8) + "PK\6\7" + word(0, 4) + word(record, 8) + word(1, 4) + "PK\5\6" + word(0, 4) + word(0xffff, 2) + word(0xffff, 2) + word(0xffffffff, 4) +
+           word(0xffffffff, 4) + word(0, 2);
   }
   return out + directory + "PK\5\6" + word(0, 4) + word(members.size(), 2) + word(members.size(), 2) + word(directory.size(), 4) + word(out.size(), 4) +
          word(0, 2);
+}
+
+static void putGzip(const std::string &path, const std::string &bytes) {
+  const gzFile file = gzopen(path.c_str(), "wb");
+  gzwrite(file, bytes.data(), unsigned(bytes.size()));
+  gzclose(file);
 }
 
 static void arrays(const std::string &dir) {
@@ -204,9 +221,10 @@ static void arrays(const std::string &dir) {
   refuses([&] { read(npy("|u1", "1,1,2,2", "abcd"), labels); }, "has 1 images");
   refuses([&] { read(x, npy("<i4", "2,", std::string("\1\0\0\0\3\0\0\0", 8))); }, "the label of sample 1 is 3");
   refuses([&] { read(x, npy("<f8", "2,", std::string(16, '\0'))); }, "whole numbers of one dimension");
+  ReadOptions options;
   auto archive = [&](const std::string &bytes) {
     put(dir + "/a.npz", bytes);
-    return readSource({"npy", {"a.npz"}}, dir, d);
+    return readSource({"npy", {"a.npz"}}, dir, d, options);
   };
   const std::string good = zip({{"x.npy", x}, {"y.npy", labels}});
   CHECK(archive(good)->image(1)[0] == 'e');
@@ -216,6 +234,28 @@ static void arrays(const std::string &dir) {
   std::string flipped = good;
   flipped[50] = char(flipped[50] ^ 1);
   refuses([&] { archive(flipped); }, "is damaged");
+  const std::string stored = zip({{"x.npy", x}, {"y.npy", labels}}, true), wide = zip({{"x.npy", x}, {"y.npy", labels}}, true, true);
+  CHECK(archive(stored)->image(1)[0] == 'e' && archive(wide)->image(1)[0] == 'e');
+  flipped = stored;
+  flipped[stored.find("efgh")] = 'E';
+  refuses([&] { archive(flipped); }, "the checksum of x.npy is not the one that it states");
+  refuses([&] { archive(stored.substr(40)); }, "no ZIP archive");
+  flipped = wide;
+  flipped[wide.rfind("PK\6\7") + 8] ^= 1;
+  refuses([&] { archive(flipped); }, "its ZIP64 record does not stand where it is said to");
+  // What is too large for memory is inflated into a file.
+  options.cacheBytes = 1;
+  CHECK(archive(good)->image(1)[0] == 'e');
+  const std::string idx = std::string("\0\0\x08\3\0\0\0\2\0\0\0\1\0\0\0\2", 16) + "abcd", classes("\0\0\x08\1\0\0\0\2\0\1", 10);
+  putGzip(dir + "/i.gz", idx), putGzip(dir + "/l.gz", classes);
+  Description grey = d;
+  grey.channels = 1;
+  CHECK(readSource({"idx", {"i.gz", "l.gz"}}, dir, grey, options)->image(1)[0] == 'c');
+  putGzip(dir + "/i.gz", idx.substr(0, 18));
+  refuses([&] { readSource({"idx", {"i.gz", "l.gz"}}, dir, grey, options); }, "is truncated (the gzip stream ends early)");
+  setenv("TMPDIR", "/nonexistent", 1);
+  refuses([&] { archive(good); }, "1 MiB in /nonexistent: No such file or directory; set TMPDIR", Exit::io);
+  unsetenv("TMPDIR");
 }
 
 static void csv(const std::string &dir) {
