@@ -94,7 +94,8 @@ Current Elaboration::repeat(const ast::Step &s, Current in, Environment &environ
 Current Elaboration::forEach(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
   Value list = s.value ? evaluate(*s.value, environment, in) : Value();
   if (!list.bad() && list.kind != Value::Kind::List)
-    diagnostics.report(Diag::WrongType, list.span, {"what `for` walks over", "a list", describe(list)});
+    diagnostics.report(Diag::WrongType, list.span, {"what `for` walks over", "a list", describe(list)})
+        .help("[16, 32] and range(0, 3) are lists; `repeat 3 { ... }` repeats without counting");
   Environment inner;
   inner.outer = &environment;
   if (list.kind != Value::Kind::List) {
@@ -169,6 +170,9 @@ Current Elaboration::residual(const ast::Step &s, Current in, Environment &envir
       d.fix(behind, " " + mend, mend + " makes the two fit");
     else if (!taken && mended)
       d.help(mend + " makes the two fit: its condition is false here");
+    bool shrunk = !from.flat && !to.flat && (to.height < from.height || to.width < from.width) && 2 * to.height > from.height + 1 && 2 * to.width > from.width + 1;
+    if (shrunk)
+      d.help("a window without padding makes the map smaller: pad=same keeps " + std::to_string(from.height) + "x" + std::to_string(from.width));
     d.note("the map that enters is " + shapeText(from) + ", from " + originOf(in));
     return body; // what is wrong behind it is wrong with this shape too
   }

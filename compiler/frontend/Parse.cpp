@@ -213,7 +213,20 @@ ast::ExprPtr TreeBuilder::expression(CnnParser::ExpressionContext *context) {
 
 ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
   ast::Layers list;
-  for (auto *pipeline : context->pipeline()) {
+  auto gap = [&] {
+    if (!list.empty() && list.back().kind == ast::Step::Kind::Unreadable)
+      return;
+    ast::Step s;
+    s.kind = ast::Step::Kind::Unreadable;
+    s.span = places.span(context->getStart());
+    list.push_back(s);
+  };
+  for (auto *child : context->children) {
+    auto *pipeline = dynamic_cast<CnnParser::PipelineContext *>(child);
+    if (dynamic_cast<antlr4::tree::ErrorNode *>(child))
+      gap();
+    if (!pipeline)
+      continue;
     if (!readable(pipeline)) {
       unreadable(pipeline, list);
       continue;
@@ -223,12 +236,8 @@ ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
       list.back().beginsStatement = s == pipeline->step(0);
     }
   }
-  if (brokenItself(context)) {
-    ast::Step s;
-    s.kind = ast::Step::Kind::Unreadable;
-    s.span = places.span(context->getStart());
-    list.push_back(s);
-  }
+  if (withErrors && context->exception)
+    gap();
   return list;
 }
 
