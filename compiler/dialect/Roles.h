@@ -23,4 +23,7 @@ inline llvm::StringRef resultName(mlir::func::FuncOp function, unsigned i) {
   return textOf(function.getResultAttr(i, "cnn.name"));
 }
 
+/// `@norm(x) -> T`, which @optimizer calls: the root of the sum of x^2 over all elements of the tensor that is updated. It has no body.
+constexpr llvm::StringLiteral normFunction = "norm";
+
 } // namespace cnnc

@@ -57,11 +57,11 @@ using Layers = std::vector<Step>;
 struct Step {
   enum class Kind {
     Layer,    ///< label, name, arguments
-    Residual, ///< bodies[0]; bodies[1]: the shortcut, if hasShortcut; condition
+    Residual, ///< bodies[0]; bodies[1]: the shortcut, if hasShortcut; condition, if hasCondition
     Gate,     ///< bodies[0]
     Branch,   ///< name: "concat" or "add"; bodies
     Repeat,   ///< value: how often; bodies[0]
-    For,      ///< name, value: the list; bodies[0]
+    For,      ///< name, value: the list; bodies[0]. A value or condition that could not be read is null
     If,       ///< conditions[i] chooses bodies[i]; one body more than conditions: the else
     Let,      ///< name, value; null: it could not be read
     Unreadable, ///< a statement with a syntax error: what follows sees an unknown map
@@ -74,7 +74,7 @@ struct Step {
   bool hasArguments = false;
   ExprPtr value;
   ExprPtr condition;
-  bool hasShortcut = false;
+  bool hasShortcut = false, hasCondition = false;
   std::vector<ExprPtr> conditions;
   std::vector<Layers> bodies;
   Span span, end; ///< end: its last word or sign

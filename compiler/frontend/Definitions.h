@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 
 namespace cnnc {
 
@@ -16,6 +17,7 @@ struct Definitions {
   std::map<std::string, const ast::Program *> builtinActivations; ///< what the prelude itself means by a name, whatever a file puts in its place
   std::vector<const ast::Param *> params; ///< in the order in which they are defined, imports first
   std::vector<const ast::Network *> networks;
+  std::set<const ast::Block *> rings; ///< blocks that use themselves, over others or not: reported by checkDefinitions()
   const ast::Section *data = nullptr, *train = nullptr, *tune = nullptr;
 };
 

@@ -79,7 +79,7 @@ Current Elaboration::step(const ast::Step &s, Current in, Environment &environme
 }
 
 Current Elaboration::repeat(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
-  Value times = evaluate(*s.value, environment, in);
+  Value times = s.value ? evaluate(*s.value, environment, in) : Value();
   if (times.bad())
     return poisoned(layers(s.bodies[0], in, environment, scope));
   if (!times.isInteger() || times.number < 0 || times.number > double(maxSteps)) {
@@ -92,9 +92,10 @@ Current Elaboration::repeat(const ast::Step &s, Current in, Environment &environ
 }
 
 Current Elaboration::forEach(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
-  Value list = evaluate(*s.value, environment, in);
+  Value list = s.value ? evaluate(*s.value, environment, in) : Value();
   if (!list.bad() && list.kind != Value::Kind::List)
-    diagnostics.report(Diag::WrongType, list.span, {"what `for` walks over", "a list", describe(list)});
+    diagnostics.report(Diag::WrongType, list.span, {"what `for` walks over", "a list", describe(list)})
+        .help("[16, 32] and range(0, 3) are lists; `repeat 3 { ... }` repeats without counting");
   Environment inner;
   inner.outer = &environment;
   if (list.kind != Value::Kind::List) {
@@ -110,8 +111,10 @@ Current Elaboration::forEach(const ast::Step &s, Current in, Environment &enviro
   return in;
 }
 
-std::optional<bool> Elaboration::condition(const ast::Expr &e, const Environment &environment, const Current &in) {
-  Value value = evaluate(e, environment, in);
+std::optional<bool> Elaboration::condition(const ast::ExprPtr &e, const Environment &environment, const Current &in) {
+  if (!e)
+    return std::nullopt;
+  Value value = evaluate(*e, environment, in);
   if (value.bad())
     return std::nullopt;
   if (value.kind != Value::Kind::Bool) {
@@ -123,9 +126,12 @@ std::optional<bool> Elaboration::condition(const ast::Expr &e, const Environment
 
 Current Elaboration::choice(const ast::Step &s, Current in, Environment &environment, Scope &scope) {
   for (size_t i = 0; i < s.bodies.size(); ++i) {
-    std::optional<bool> chosen = i < s.conditions.size() ? condition(*s.conditions[i], environment, in) : true;
-    if (!chosen)
+    std::optional<bool> chosen = i < s.conditions.size() ? condition(s.conditions[i], environment, in) : true;
+    if (!chosen) { // any of the others may be meant
+      for (; i < s.bodies.size(); ++i)
+        layers(s.bodies[i], poisoned(in), environment, scope);
       return poisoned(in);
+    }
     if (*chosen)
       return layers(s.bodies[i], in, environment, scope);
   }
@@ -137,9 +143,11 @@ Current Elaboration::residual(const ast::Step &s, Current in, Environment &envir
   Current shortcut = in;
   bool taken = false;
   if (s.hasShortcut) {
-    std::optional<bool> wanted = s.condition ? condition(*s.condition, environment, in) : true;
-    if (!wanted)
+    std::optional<bool> wanted = s.hasCondition ? condition(s.condition, environment, in) : true;
+    if (!wanted) {
+      layers(s.bodies[1], poisoned(in), environment, scope);
       return poisoned(body);
+    }
     taken = *wanted;
     if (taken)
       shortcut = layers(s.bodies[1], in, environment, scope);
@@ -162,6 +170,9 @@ Current Elaboration::residual(const ast::Step &s, Current in, Environment &envir
       d.fix(behind, " " + mend, mend + " makes the two fit");
     else if (!taken && mended)
       d.help(mend + " makes the two fit: its condition is false here");
+    bool shrunk = !from.flat && !to.flat && (to.height < from.height || to.width < from.width) && 2 * to.height > from.height + 1 && 2 * to.width > from.width + 1;
+    if (shrunk)
+      d.help("a window without padding makes the map smaller: pad=same keeps " + std::to_string(from.height) + "x" + std::to_string(from.width));
     d.note("the map that enters is " + shapeText(from) + ", from " + originOf(in));
     return body; // what is wrong behind it is wrong with this shape too
   }
@@ -288,8 +299,9 @@ Current Elaboration::useBlock(const ast::Step &s, const ast::Block &block, Curre
   if (std::find(openBlocks.begin(), openBlocks.end(), &block) != openBlocks.end() || openBlocks.size() >= maxBlockDepth) {
     if (openBlocks.size() >= maxBlockDepth)
       diagnostics.report(Diag::LayerLimit, s.span, {"blocks use blocks more than " + std::to_string(maxBlockDepth) + " deep"});
-    else
-      diagnostics.report(Diag::Recursion, s.name.span, {"block", block.name.text}).secondary(block.name.span, "defined here");
+    else if (std::none_of(openBlocks.begin(), openBlocks.end(), [&](auto *open) { return definitions.rings.count(open) > 0; }))
+      diagnostics.report(Diag::Recursion, s.name.span, {"block", block.name.text}) // by way of a variable: checkDefinitions() sees the others
+          .secondary(block.name.span, "defined here");
     return poisoned(in);
   }
   std::vector<ParameterSpec> parameters;

@@ -44,7 +44,7 @@ private:
   Current useBlock(const ast::Step &s, const ast::Block &block, Current in, Environment &environment, Scope &scope);
   Current unknownLayer(const ast::Step &s, const std::string &name, Environment &environment, Current in, Scope &scope);
   Value evaluate(const ast::Expr &e, const Environment &environment, const Current &in);
-  std::optional<bool> condition(const ast::Expr &e, const Environment &environment, const Current &in);
+  std::optional<bool> condition(const ast::ExprPtr &e, const Environment &environment, const Current &in);
   std::string nameFor(const ast::Step &s, const std::string &kind, Scope &scope);
   bool spendStep(const Span &span);
 

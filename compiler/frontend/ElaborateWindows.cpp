@@ -249,9 +249,18 @@ bool Elaboration::entersWindow(const ast::Step &s, const std::string &kind, Call
 }
 
 bool Elaboration::isMap(const ast::Step &s, const std::string &kind, const Current &in) {
-  if (in.shape.flat)
-    diagnostics.report(Diag::NeedsMap, s.span, {kind}).note("the map became flat at " + originOf(in));
-  return !in.shape.flat;
+  if (!in.shape.flat)
+    return true;
+  size_t i = size_t(in.layer);
+  while (!network.layers[i].inputs.empty() && network.layers[size_t(network.layers[i].inputs[0])].output.flat)
+    i = size_t(network.layers[i].inputs[0]);
+  const Layer &flattening = network.layers[i];
+  // A flatten that stands in no source has the place of the layer that wanted it.
+  bool inserted = i + 1 < network.layers.size() && flattening.kind == "flatten" && network.layers[i + 1].kind != "flatten" &&
+                  position(network.layers[i + 1].span) == position(flattening.span);
+  diagnostics.report(Diag::NeedsMap, s.span, {kind})
+      .note("the map became flat at " + position(flattening.span) + " (" + (inserted ? network.layers[i + 1].kind + ", which flattens what it reads" : flattening.kind) + ")");
+  return false;
 }
 
 Current Elaboration::convolution(const ast::Step &s, const std::string &kind, CallArguments &a, const Current &in, Scope &scope) {

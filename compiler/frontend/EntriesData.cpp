@@ -73,6 +73,10 @@ std::string Entries::choose(const ast::Expr &e, const std::string &what, const s
   std::string all;
   for (const std::string &k : known)
     all += (all.empty() ? "" : ", ") + k;
+  if (e.kind == ast::Expr::Kind::String && std::find(known.begin(), known.end(), e.text) != known.end()) {
+    diagnostics.report(Diag::EntryValue, e.span, {"`" + what + "`", "one of " + all}).fix(e.span, e.text, "a word of the language stands without quotes: " + e.text);
+    return "";
+  }
   if (!named) {
     wrong(e, what, "one of " + all);
     return "";

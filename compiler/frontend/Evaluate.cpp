@@ -198,7 +198,8 @@ Value Evaluator::name(const ast::Expr &e, const Environment &environment, const 
   environment.collect(known);
   auto &d = diagnostics.report(Diag::UnknownName, e.span, {e.text});
   if (!d.suggest(e.span, e.text, known))
-    d.suggest(e.span, e.text, std::vector<std::string>(words.begin(), words.end()));
+    if (std::vector<std::string> others(words.begin(), words.end()); !d.suggest(e.span, e.text, {"true", "false"}))
+      d.suggest(e.span, e.text, others);
   return value;
 }
 
@@ -272,7 +273,8 @@ Value Evaluator::call(const ast::Expr &e, const Environment &environment, const 
     return value;
   else {
     std::vector<std::string> known = {"floor", "ceil", "round", "sqrt", "exp", "log", "abs", "min", "max", "pow", "range"};
-    std::string help = std::find(known.begin(), known.end(), e.text) != known.end() ? "its arguments are numbers: one, or two for min, max, pow and range"
+    std::string help = e.text == "range" ? "it has a first number and an end: range(0, 3) is [0, 1, 2]"
+                       : std::find(known.begin(), known.end(), e.text) != known.end() ? "its arguments are numbers: one, or two for min, max, pow and range"
                                                                                    : didYouMean(e.text, known);
     auto &d = diagnostics.report(Diag::UnknownName, e.span, {e.text + "(...)"});
     if (!help.empty())

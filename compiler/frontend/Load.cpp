@@ -170,15 +170,25 @@ private:
   std::set<std::string> seen;
 };
 
-/// Layer names inside a block that may never be used.
-void checkLayers(const ast::Layers &layers, std::vector<std::string> &variables, const Definitions &definitions, DiagnosticEngine &diagnostics) {
+/// A block's use of another, or of itself.
+struct Use {
+  const ast::Block *block;
+  Span at;
+};
+using Uses = std::map<const ast::Block *, std::vector<Use>>;
+
+/// Layer names inside a block that may never be used. -> the blocks among them, in `uses`
+void checkLayers(const ast::Layers &layers, std::vector<std::string> &variables, const Definitions &definitions, DiagnosticEngine &diagnostics,
+                 std::vector<Use> &uses) {
   size_t outer = variables.size();
   for (const ast::Step &s : layers) {
     const std::string &name = s.name.text;
     if (s.kind == ast::Step::Kind::Let || s.kind == ast::Step::Kind::For)
       variables.push_back(name);
-    bool known = s.kind != ast::Step::Kind::Layer || layerParameters(name) || definitions.blocks.count(name) || definitions.activations.count(name) ||
-                 std::find(variables.begin(), variables.end(), name) != variables.end();
+    bool isVariable = std::find(variables.begin(), variables.end(), name) != variables.end();
+    bool known = s.kind != ast::Step::Kind::Layer || layerParameters(name) || definitions.blocks.count(name) || definitions.activations.count(name) || isVariable;
+    if (auto block = definitions.blocks.find(name); s.kind == ast::Step::Kind::Layer && !isVariable && block != definitions.blocks.end())
+      uses.push_back({block->second, s.name.span});
     if (!known) {
       std::vector<std::string> all = layerKinds();
       for (auto &[block, unused] : definitions.blocks)
@@ -190,25 +200,67 @@ void checkLayers(const ast::Layers &layers, std::vector<std::string> &variables,
         d.suggest(s.name.span, name, all);
     }
     for (const ast::Layers &body : s.bodies)
-      checkLayers(body, variables, definitions, diagnostics);
+      checkLayers(body, variables, definitions, diagnostics, uses);
   }
   variables.resize(outer);
 }
+
+/// Finds the rings among blocks; each is reported once, at the use that closes it.
+class Rings {
+public:
+  Rings(const Uses &uses, Definitions &definitions, DiagnosticEngine &diagnostics) : uses(uses), definitions(definitions), diagnostics(diagnostics) {}
+
+  void search(const ast::Block *block) {
+    if (!visited.insert(block).second)
+      return;
+    auto known = uses.find(block);
+    for (const Use &use : known == uses.end() ? std::vector<Use>() : known->second) {
+      path.push_back({block, use.at});
+      auto begin = std::find_if(path.begin(), path.end(), [&](const Use &step) { return step.block == use.block; });
+      if (begin != path.end())
+        report({begin, path.end()});
+      else
+        search(use.block);
+      path.pop_back();
+    }
+  }
+
+private:
+  void report(const std::vector<Use> &ring) {
+    auto &d = diagnostics.report(Diag::Recursion, ring.back().at, {"block", ring[0].block->name.text});
+    d.label(ring.back().at, ring.size() == 1 ? "inside of itself" : "used by `" + ring.back().block->name.text + "`, which it uses");
+    for (size_t i = 0; i + 1 < ring.size(); ++i)
+      d.secondary(ring[i].at, "`" + ring[i].block->name.text + "` uses `" + ring[i + 1].block->name.text + "`");
+    d.help("a block holds a fixed list of layers: `repeat N { ... }` and `for x in [...] { ... }` say how often");
+    for (const Use &step : ring)
+      definitions.rings.insert(step.block);
+  }
+
+  const Uses &uses;
+  Definitions &definitions;
+  DiagnosticEngine &diagnostics;
+  std::set<const ast::Block *> visited;
+  std::vector<Use> path; ///< from where the search began: a block, and where it uses the next
+};
 
 } // namespace
 
 void load(ast::File main, Definitions &definitions, DiagnosticEngine &diagnostics) { Loader(definitions, diagnostics).run(std::move(main)); }
 
-void checkDefinitions(const Definitions &definitions, DiagnosticEngine &diagnostics) {
+void checkDefinitions(Definitions &definitions, DiagnosticEngine &diagnostics) {
   std::vector<std::string> globals;
   for (const ast::Param *param : definitions.params)
     globals.push_back(param->name.text);
+  Uses uses;
   for (auto &[name, block] : definitions.blocks) {
     std::vector<std::string> variables = globals;
     for (const ast::Parameter &p : block->parameters)
       variables.push_back(p.name.text);
-    checkLayers(block->layers, variables, definitions, diagnostics);
+    checkLayers(block->layers, variables, definitions, diagnostics, uses[block]);
   }
+  Rings rings(uses, definitions, diagnostics);
+  for (auto &[name, block] : definitions.blocks)
+    rings.search(block);
   for (const ast::File &file : definitions.files)
     if (file.source->path != "<prelude>")
       for (const ast::Program &program : file.programs)

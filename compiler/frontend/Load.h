@@ -9,7 +9,7 @@ namespace cnnc {
 
 void load(ast::File main, Definitions &definitions, DiagnosticEngine &diagnostics);
 
-/// Checks of definitions that hold whether anything uses them or not: layer names inside blocks, scalar programs.
-void checkDefinitions(const Definitions &definitions, DiagnosticEngine &diagnostics);
+/// Checks of definitions that hold whether anything uses them or not: layer names inside blocks, blocks that use themselves, scalar programs.
+void checkDefinitions(Definitions &definitions, DiagnosticEngine &diagnostics);
 
 } // namespace cnnc

@@ -26,7 +26,8 @@ struct ScalarExpr {
     Number,   ///< value
     Variable, ///< name: "x" (activation), "param" "grad" "lr" "step" or a state or local (optimiser), "epoch" "epochs" (schedule)
     Call,     ///< name: + - * / % // ^ neg, < <= > >= == !=, and or not, and exp log log1p expm1 sqrt rsqrt abs sign tanh sigmoid
-              ///< erf sin cos pow min max floor ceil; operands in args
+              ///< erf sin cos pow min max floor ceil; operands in args. In optimisers also norm: the root of the sum of squares of its
+              ///< operand over all elements of the tensor; no norm stands inside
     Select,   ///< args: condition, then, else
   };
   Kind kind = Kind::Number;

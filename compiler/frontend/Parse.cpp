@@ -1,34 +1,20 @@
 // Text -> AST: tokens are checked against the limits, ANTLR parses them, and its tree becomes ours.
-// In: a source file.  Out: ast::File, or diagnostics with positions. No other file sees ANTLR.
+// In: a source file.  Out: ast::File, or diagnostics with positions. No file but this and SyntaxErrors sees ANTLR.
 #include "compiler/frontend/Parse.h"
-#include "compiler/frontend/SyntaxMessage.h"
+#include "compiler/frontend/SyntaxErrors.h"
 #include "compiler/frontend/Text.h"
 #include "compiler/frontend/Tokens.h"
 
 #include "CnnLexer.h"
-#include "CnnParser.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <set>
 
 namespace cnnc {
 namespace {
 
 using AntlrToken = antlr4::Token;
-
-/// Spans of ANTLR's tokens and rules.
-struct Places {
-  Span span(const AntlrToken *first, const AntlrToken *last) const {
-    return positions.span(first->getStartIndex(), last->getStopIndex(), first->getType() == AntlrToken::EOF);
-  }
-  Span span(const AntlrToken *token) const { return span(token, token); }
-  Span span(antlr4::ParserRuleContext *context) const {
-    return span(context->getStart(), context->getStop() ? context->getStop() : context->getStart());
-  }
-  const Positions positions;
-};
 
 std::vector<Token> tokensOf(const std::vector<AntlrToken *> &all) {
   std::vector<Token> tokens;
@@ -44,64 +30,6 @@ std::vector<Token> tokensOf(const std::vector<AntlrToken *> &all) {
   }
   return tokens;
 }
-
-/// What the parser would have taken.
-Unexpected unexpected(antlr4::Parser *parser, const AntlrToken *token) {
-  Unexpected u;
-  u.text = token->getType() == AntlrToken::EOF ? "" : token->getText();
-  u.isName = token->getType() == CnnLexer::IDENTIFIER;
-  u.rule = parser->getRuleNames()[parser->getContext()->getRuleIndex()];
-  try {
-    antlr4::misc::IntervalSet expected = parser->getExpectedTokens();
-    u.value = expected.contains(size_t(CnnParser::NUMBER));
-    u.name = expected.contains(size_t(CnnParser::IDENTIFIER));
-    for (ssize_t type : expected.toList()) {
-      std::string literal = type == ssize_t(AntlrToken::EOF) ? "" : parser->getVocabulary().getLiteralName(size_t(type));
-      if (type == ssize_t(AntlrToken::EOF) || !literal.empty())
-        u.signs.push_back(literal.empty() ? "" : literal.substr(1, literal.size() - 2));
-    }
-  } catch (const std::exception &) {
-    u.signs.clear();
-  }
-  return u;
-}
-
-class SyntaxErrors : public antlr4::BaseErrorListener {
-public:
-  SyntaxErrors(const Places &places, DiagnosticEngine &diagnostics) : places(places), diagnostics(diagnostics) {}
-  void syntaxError(antlr4::Recognizer *recognizer, AntlrToken *offending, size_t, size_t, const std::string &, std::exception_ptr) override {
-    ++count;
-    bool reported = offending && (!lines.insert(offending->getLine()).second);
-    // Where the parser has lost its way, what stands within braces looks to it like definitions, and the file like unfinished.
-    if (!offending || reported || count > maxSyntaxErrors)
-      return;
-    if (count > 1 && isDefinitionRule(recognizer) && (offending->getType() == AntlrToken::EOF || depthAt(recognizer, offending) > 0))
-      return;
-    if (auto *parser = dynamic_cast<antlr4::Parser *>(recognizer))
-      reportSyntax(unexpected(parser, offending), places.span(offending), diagnostics);
-  }
-  size_t count = 0;
-  std::set<size_t> lines; ///< those of which something has been said
-
-private:
-  static bool isDefinitionRule(antlr4::Recognizer *recognizer) {
-    auto *parser = dynamic_cast<antlr4::Parser *>(recognizer);
-    std::string rule = parser ? parser->getRuleNames()[parser->getContext()->getRuleIndex()] : "";
-    return isOneOf(rule, {"file", "definition"}) || (parser && parser->getCurrentToken()->getType() == AntlrToken::EOF);
-  }
-  /// Braces open in front of a token.
-  static int depthAt(antlr4::Recognizer *recognizer, const AntlrToken *token) {
-    auto *tokens = dynamic_cast<antlr4::BufferedTokenStream *>(recognizer->getInputStream());
-    int depth = 0;
-    for (size_t i = 0; tokens && i < token->getTokenIndex(); ++i)
-      depth += (tokens->get(i)->getText() == "{") - (tokens->get(i)->getText() == "}");
-    return depth;
-  }
-
-  static constexpr size_t maxSyntaxErrors = 20;
-  const Places &places;
-  DiagnosticEngine &diagnostics;
-};
 
 /// ANTLR's tree -> our AST.
 class TreeBuilder {
@@ -121,10 +49,13 @@ private:
   std::vector<ast::Parameter> parameters(CnnParser::ParametersContext *context);
   ast::Layers layers(CnnParser::LayersContext *context);
   ast::Step step(CnnParser::StepContext *context);
+  ast::ExprPtr header(CnnParser::ExpressionContext *context);
+  ast::Word header(CnnParser::WordContext *context);
   ast::Section section(antlr4::ParserRuleContext *context, const std::vector<CnnParser::EntryContext *> &entries);
   ast::Program program(CnnParser::DefinitionContext *context);
 
   bool broken(antlr4::tree::ParseTree *tree) const;
+  bool readable(CnnParser::PipelineContext *pipeline) const;
   bool brokenItself(antlr4::ParserRuleContext *context) const;
   void unreadable(CnnParser::PipelineContext *pipeline, ast::Layers &list);
 
@@ -151,6 +82,22 @@ bool TreeBuilder::broken(antlr4::tree::ParseTree *tree) const {
   return (context && context->exception) ||
          std::any_of(tree->children.begin(), tree->children.end(), [&](antlr4::tree::ParseTree *child) { return broken(child); });
 }
+
+/// Whether its steps are known: a structure of layers is, whatever is wrong with its header or inside its braces.
+bool TreeBuilder::readable(CnnParser::PipelineContext *pipeline) const {
+  auto known = [&](CnnParser::StepContext *step) {
+    antlr4::ParserRuleContext *structure = nullptr;
+    for (antlr4::ParserRuleContext *each : std::initializer_list<antlr4::ParserRuleContext *>{step->residual(), step->gate(), step->repeat(), step->forEach(), step->choice()})
+      structure = each ? each : structure;
+    return !broken(step) || (structure && !brokenItself(step) && !structure->getRuleContexts<CnnParser::LayersContext>().empty());
+  };
+  auto steps = pipeline->step();
+  return !brokenItself(pipeline) && !steps.empty() && std::all_of(steps.begin(), steps.end(), known);
+}
+
+/// null: it could not be read
+ast::ExprPtr TreeBuilder::header(CnnParser::ExpressionContext *context) { return !context || broken(context) ? nullptr : expression(context); }
+ast::Word TreeBuilder::header(CnnParser::WordContext *context) { return !context || broken(context) ? ast::Word() : word(context); }
 
 /// In the place of a pipeline that cannot be read; the names that its lets would have given stay known.
 void TreeBuilder::unreadable(CnnParser::PipelineContext *pipeline, ast::Layers &list) {
@@ -266,8 +213,21 @@ ast::ExprPtr TreeBuilder::expression(CnnParser::ExpressionContext *context) {
 
 ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
   ast::Layers list;
-  for (auto *pipeline : context->pipeline()) {
-    if (broken(pipeline)) {
+  auto gap = [&] {
+    if (!list.empty() && list.back().kind == ast::Step::Kind::Unreadable)
+      return;
+    ast::Step s;
+    s.kind = ast::Step::Kind::Unreadable;
+    s.span = places.span(context->getStart());
+    list.push_back(s);
+  };
+  for (auto *child : context->children) {
+    auto *pipeline = dynamic_cast<CnnParser::PipelineContext *>(child);
+    if (dynamic_cast<antlr4::tree::ErrorNode *>(child))
+      gap();
+    if (!pipeline)
+      continue;
+    if (!readable(pipeline)) {
       unreadable(pipeline, list);
       continue;
     }
@@ -276,12 +236,8 @@ ast::Layers TreeBuilder::layers(CnnParser::LayersContext *context) {
       list.back().beginsStatement = s == pipeline->step(0);
     }
   }
-  if (brokenItself(context)) {
-    ast::Step s;
-    s.kind = ast::Step::Kind::Unreadable;
-    s.span = places.span(context->getStart());
-    list.push_back(s);
-  }
+  if (withErrors && context->exception)
+    gap();
   return list;
 }
 
@@ -308,10 +264,11 @@ ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
     bodies({c->layers()});
     if (auto *shortcut = c->shortcut()) {
       s.hasShortcut = true;
-      if (shortcut->expression())
-        s.condition = expression(shortcut->expression());
-      bodies({shortcut->layers()});
+      s.hasCondition = shortcut->expression() || brokenItself(shortcut);
+      s.condition = header(shortcut->expression());
+      bodies(shortcut->layers() ? std::vector<CnnParser::LayersContext *>{shortcut->layers()} : std::vector<CnnParser::LayersContext *>());
     }
+    s.bodies.resize(s.hasShortcut ? 2 : 1);
   } else if (auto *c = context->gate()) {
     s.kind = Kind::Gate;
     bodies({c->layers()});
@@ -321,18 +278,20 @@ ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
     bodies(c->layers());
   } else if (auto *c = context->repeat()) {
     s.kind = Kind::Repeat;
-    s.value = expression(c->expression());
+    s.value = header(c->expression());
     bodies({c->layers()});
   } else if (auto *c = context->forEach()) {
     s.kind = Kind::For;
-    s.name = word(c->word());
-    s.value = expression(c->expression());
+    s.name = header(c->word());
+    s.value = header(c->expression());
     bodies({c->layers()});
   } else if (auto *c = context->choice()) {
     s.kind = Kind::If;
     for (auto *condition : c->expression())
-      s.conditions.push_back(expression(condition));
+      s.conditions.push_back(header(condition));
     bodies(c->layers());
+    if (brokenItself(c))
+      s.conditions.assign(std::max(s.conditions.size(), s.bodies.size()), nullptr);
   } else if (auto *c = context->let()) {
     s.kind = Kind::Let;
     s.name = word(c->word());
@@ -443,7 +402,7 @@ template <typename Read> bool withParser(const std::shared_ptr<const SourceFile>
     tokens.seek(0);
     parser.reset();
     parser.getInterpreter<antlr4::atn::ParserATNSimulator>()->setPredictionMode(antlr4::atn::PredictionMode::LL);
-    parser.setErrorHandler(std::make_shared<antlr4::DefaultErrorStrategy>());
+    parser.setErrorHandler(std::make_shared<HeaderRecovery>());
     parser.addErrorListener(&errors);
     return read(parser, places, errors);
   }

@@ -149,6 +149,8 @@ ScalarExprPtr ScalarCompiler::translate(const ast::Expr &e, const Names &names) 
 ScalarExprPtr ScalarCompiler::call(const ast::Expr &e, const Names &names) {
   if (e.text == "reached")
     return reached(e, names);
+  if (e.text == "norm" && (inOptimizer || !definitions.activations.count("norm")))
+    return norm(e, names);
   bool isFunction = std::find(functionNames().begin(), functionNames().end(), e.text) != functionNames().end();
   if (!isFunction) {
     bool inPrelude = !open.empty() && open.back()->name.span.file->path == "<prelude>";
@@ -157,6 +159,8 @@ ScalarExprPtr ScalarCompiler::call(const ast::Expr &e, const Names &names) {
     if (program != table.end())
       return useActivation(e, *program->second, names);
     std::vector<std::string> known = functionNames();
+    if (inOptimizer)
+      known.push_back("norm");
     for (auto &[name, unused] : definitions.activations)
       known.push_back(name);
     Span name = e.span;
@@ -183,6 +187,22 @@ ScalarExprPtr ScalarCompiler::call(const ast::Expr &e, const Names &names) {
   for (size_t i = 1; i < args.size(); ++i)
     result = scalarCall(e.text, {result, args[i]}, e.span);
   return result;
+}
+
+/// norm(e): one number for the tensor that is updated.
+ScalarExprPtr ScalarCompiler::norm(const ast::Expr &e, const Names &names) {
+  if (!inOptimizer)
+    return fail(e.span, "`norm` is of optimizers alone: it measures all elements of the tensor that is updated, and there is none here");
+  if (inNorm)
+    return fail(e.span, "a norm within a norm: the inner one is one number for the whole tensor", "if that is meant, give it a line and a name of its own: size = norm(...)");
+  if (e.arguments.size() != 1 || e.arguments[0].keyword)
+    return fail(e.span, "`norm` takes 1 operand without a name, and here are " + std::to_string(e.arguments.size()), "norm(param) is the length of the whole tensor");
+  inNorm = true;
+  ScalarExprPtr x = translate(*e.arguments[0].value, names);
+  inNorm = false;
+  if (!x)
+    return nullptr;
+  return x->kind == ScalarExpr::Kind::Number && x->value == 0 ? x : scalarCall("norm", {x}, e.span);
 }
 
 /// reached(list, x): how many entries of the list are at most x.
@@ -275,7 +295,9 @@ bool ScalarCompiler::assignments(const ast::Program &program, Names names, Optim
     bool isArgument = std::any_of(program.parameters.begin(), program.parameters.end(), [&](auto &p) { return p.name.text == name; });
     if (given.count(name) || isArgument || (update.isState && name == "param"))
       return fail(update.name.span, "`" + name + "` is given from outside and cannot be set") != nullptr;
+    inOptimizer = true;
     ScalarExprPtr value = translate(*update.value, names);
+    inOptimizer = false;
     if (!value)
       return false;
     if (update.isState) {

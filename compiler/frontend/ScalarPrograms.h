@@ -40,6 +40,7 @@ private:
   bool bind(const ast::Program &program, size_t first, const std::map<std::string, Value> &arguments, const Span &use, Names &names);
   ScalarExprPtr translate(const ast::Expr &e, const Names &names);
   ScalarExprPtr call(const ast::Expr &e, const Names &names);
+  ScalarExprPtr norm(const ast::Expr &e, const Names &names);
   ScalarExprPtr reached(const ast::Expr &e, const Names &names);
   ScalarExprPtr useActivation(const ast::Expr &e, const ast::Program &program, const Names &names);
   bool assignments(const ast::Program &program, Names names, OptimizerProgram &out, std::vector<OptimizerProgram::Assign> &body);
@@ -49,6 +50,7 @@ private:
   DiagnosticEngine &diagnostics;
   std::vector<const ast::Program *> open;
   size_t nodes = 0;
+  bool inOptimizer = false, inNorm = false; ///< of which the body is being read
 };
 
 } // namespace cnnc

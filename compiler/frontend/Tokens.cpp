@@ -5,6 +5,7 @@
 #include "compiler/frontend/Text.h"
 
 #include <algorithm>
+#include <map>
 
 namespace cnnc {
 
@@ -68,7 +69,7 @@ private:
   Diagnostic &neverClosed(const Token &opening, const std::vector<Token> &tokens) {
     auto &d = diagnostics.report(Diag::Bracket, span(opening), {"this " + quoted(opening.text) + " is never closed"});
     if (opening.text == "{")
-      return d;
+      return d.label(span(opening), "its `}` is missing");
     std::string closing = opening.text == "(" ? ")" : "]";
     const Token *last = &opening;
     for (size_t i = size_t(&opening - tokens.data()) + 1; i < tokens.size(); ++i) {
@@ -90,6 +91,13 @@ private:
       auto &d = diagnostics.report(Diag::UnknownCharacter, span(token), {token.text});
       if (token.text == ";")
         d.fix(span(token), "", "nothing is needed between statements: a new line or `->` will do");
+      static const std::map<std::string, const char *> meant = {
+          {"^", "a power is written pow(x, 2)"},       {"→", "layers are joined by `->`"},   {"×", "a size is written with the letter x: 3x3"},
+          {"−", "write the minus of the keyboard, -"}, {"–", "write the minus of the keyboard, -"}, {"“", "strings stand in plain double quotes"},
+          {"”", "strings stand in plain double quotes"}, {"&", "write `and`"},                   {"|", "layers are joined by `->`; the alternative is `or`"},
+          {"!", "write `not`, or `!=`"}};
+      if (auto help = meant.find(token.text); help != meant.end())
+        d.help(help->second);
       return good = false, true;
     }
     if (token.kind == Token::Kind::UnclosedString) {

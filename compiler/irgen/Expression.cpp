@@ -2,6 +2,8 @@
 // In: a ScalarExpr and the values of its variables.  Out: a scalar value (Expression.h).
 #include "compiler/irgen/Expression.h"
 
+#include "compiler/dialect/Roles.h"
+
 #include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
@@ -24,6 +26,8 @@ Value ExpressionBuilder::buildTruth(const ScalarExpr &expr) {
 static bool isMadeOf(const ScalarExpr &expr, const Variables &known, bool &some) {
   if (expr.kind == ScalarExpr::Kind::Variable)
     return some = known.count(expr.name) > 0;
+  if (expr.kind == ScalarExpr::Kind::Call && expr.name == "norm") // its sum runs in the element type
+    return false;
   return llvm::all_of(expr.args, [&](const ScalarExprPtr &arg) { return isMadeOf(*arg, known, some); });
 }
 
@@ -141,6 +145,8 @@ Value ExpressionBuilder::buildArithmetic(const ScalarExpr &expr) {
       return s.neg(a);
     if (name == "sigmoid")
       return s.div(s.number(1), s.add(s.number(1), s.call<math::ExpOp>(s.neg(a))));
+    if (name == "norm")
+      return func::CallOp::create(builder, loc, normFunction, a.getType(), a).getResult(0);
     if (name == "sign")
       return s.select(s.compare(CmpFPredicate::OGT, a, s.number(0)), s.number(1),
                       s.select(s.compare(CmpFPredicate::OLT, a, s.number(0)), s.number(-1), s.number(0)));

@@ -2,6 +2,7 @@
 // In: a Network.  Out: a verified module (Generate.h, compiler/README.md).
 #include "compiler/irgen/Generate.h"
 
+#include "compiler/dialect/Roles.h"
 #include "compiler/irgen/Expression.h"
 #include "compiler/irgen/Layers.h"
 #include "mlir/IR/Verifier.h"
@@ -113,6 +114,12 @@ bool Generator::buildOptimizer(StringRef name, const std::vector<OptimizerProgra
   for (StringRef state : states)
     results.push_back(variables[state]);
   func::ReturnOp::create(builder, loc, results);
+  auto module = cast<ModuleOp>(function->getParentOp());
+  bool hasNorm = !function.getOps<func::CallOp>().empty();
+  if (hasNorm && !module.lookupSymbol(normFunction)) {
+    builder.setInsertionPoint(function);
+    func::FuncOp::create(builder, loc, normFunction, builder.getFunctionType(type, type)).setPrivate();
+  }
   return true;
 }
 

@@ -1,5 +1,5 @@
 // cnn-optimizer: clipping and the optimiser's step, fused into the training step.
-// In: @train_step with gradients, @optimizer and @optimizer_no_decay on scalars, cnn.clip_norm or cnn.clip_value.
+// In: @train_step with gradients, @optimizer and @optimizer_no_decay on scalars, their calls of @norm, cnn.clip_norm or cnn.clip_value.
 // Out: @train_step with the arguments of role "state" and the results of role "update"; the gradients stay as they are.
 #include "compiler/transforms/Passes.h"
 
@@ -24,12 +24,17 @@ struct Parameter {
   func::FuncOp program; ///< @optimizer or @optimizer_no_decay
 };
 
+/// The scalar program at one element: from the elements of the operands to where the values of the program stand.
+using ProgramBody = llvm::function_ref<IRMapping(OpBuilder &, Location, ValueRange, Operation *end)>;
+
 struct Optimizer : impl::OptimizerBase<Optimizer> {
   void runOnOperation() override;
 
   LogicalResult findParameters();
   LogicalResult checkProgram(func::FuncOp program);
+  Value buildSquares(OpBuilder &builder, Location loc, Value tensor);
   Value buildClipFactor(OpBuilder &builder, double limit);
+  Value buildNorm(OpBuilder &builder, Location loc, func::CallOp norm, ValueRange inputs, ProgramBody body);
   void appendUpdate(Parameter parameter, Value clipFactor);
 
   func::FuncOp step;
@@ -52,6 +57,10 @@ LogicalResult Optimizer::checkProgram(func::FuncOp program) {
                                << program.getNumResults();
   if (!llvm::hasSingleElement(program.getBody()))
     return program.emitError() << "must have one block";
+  for (auto call : program.getOps<func::CallOp>())
+    if (call.getCallee() != normFunction || call.getNumOperands() != 1 || call.getResultTypes() != call.getOperandTypes())
+      return call.emitError() << "an optimizer calls @" << normFunction << "(x) -> x's type alone, and this is @" << call.getCallee()
+                              << " of " << call.getNumOperands() << " operands";
   return success();
 }
 
@@ -89,6 +98,14 @@ LogicalResult Optimizer::findParameters() {
   return success();
 }
 
+/// The sum of a tensor's squares, as a scalar.
+Value Optimizer::buildSquares(OpBuilder &builder, Location loc, Value tensor) {
+  auto square = MapOp::create(builder, loc, tensor.getType(), tensor, [&](OpBuilder &builder, Location loc, ValueRange x) {
+    return SmallVector<Value>{Scalars(builder, loc, cast<FloatType>(x[0].getType())).mul(x[0], x[0])};
+  });
+  return SumToOp::create(builder, loc, rate.getType(), square.getResult(0));
+}
+
 // factor = min(1, limit / (sqrt(sum over all gradients of g^2) + 1e-6)), as PyTorch's clip_grad_norm_.
 Value Optimizer::buildClipFactor(OpBuilder &builder, double limit) {
   constexpr double torchClipEpsilon = 1e-6;
@@ -98,11 +115,7 @@ Value Optimizer::buildClipFactor(OpBuilder &builder, double limit) {
   SmallVector<Value> squares;
   for (const Parameter &parameter : parameters) {
     Location loc = withPhase(parameter.gradient.getLoc(), updatePhase);
-    auto square = MapOp::create(builder, loc, parameter.gradient.getType(), parameter.gradient,
-                                [&](OpBuilder &builder, Location loc, ValueRange x) {
-                                  return SmallVector<Value>{Scalars(builder, loc, type).mul(x[0], x[0])};
-                                });
-    squares.push_back(SumToOp::create(builder, loc, scalar, square.getResult(0)));
+    squares.push_back(buildSquares(builder, loc, parameter.gradient));
   }
   auto factor = MapOp::create(builder, loc, scalar, squares, [&](OpBuilder &builder, Location loc, ValueRange x) {
     Scalars s(builder, loc, type);
@@ -113,6 +126,18 @@ Value Optimizer::buildClipFactor(OpBuilder &builder, double limit) {
     return SmallVector<Value>{s.call<arith::MinimumFOp>(ratio, s.number(1))};
   });
   return factor.getResult(0);
+}
+
+// sqrt(sum over the tensor's elements of x^2), x the operand of a call of @norm.
+Value Optimizer::buildNorm(OpBuilder &builder, Location loc, func::CallOp norm, ValueRange inputs, ProgramBody body) {
+  auto operand = MapOp::create(builder, loc, inputs[0].getType(), inputs, [&](OpBuilder &builder, Location loc, ValueRange x) {
+    return SmallVector<Value>{body(builder, loc, x, norm).lookup(norm.getOperand(0))};
+  });
+  Value squares = buildSquares(builder, loc, operand.getResult(0));
+  auto root = MapOp::create(builder, loc, squares.getType(), squares, [&](OpBuilder &builder, Location loc, ValueRange x) {
+    return SmallVector<Value>{Scalars(builder, loc, cast<FloatType>(x[0].getType())).call<math::SqrtOp>(x[0])};
+  });
+  return root.getResult(0);
 }
 
 void Optimizer::appendUpdate(Parameter parameter, Value clipFactor) {
@@ -142,28 +167,38 @@ void Optimizer::appendUpdate(Parameter parameter, Value clipFactor) {
   if (clipFactor)
     inputs.push_back(clipFactor);
   auto clipValue = getOperation()->getAttrOfType<FloatAttr>("cnn.clip_value");
+  Block &program = parameter.program.getBody().front();
+  SmallVector<func::CallOp> norms; ///< those whose values stand behind the other inputs
+  auto body = [&](OpBuilder &builder, Location loc, ValueRange x, Operation *end) {
+    Scalars s(builder, loc, type);
+    Value gradient = x[1];
+    if (clipFactor)
+      gradient = s.mul(gradient, x[programInputs]);
+    if (clipValue) {
+      double limit = clipValue.getValueAsDouble();
+      gradient = s.call<arith::MinimumFOp>(s.call<arith::MaximumFOp>(gradient, s.number(-limit)), s.number(limit));
+    }
+    IRMapping copies;
+    copies.map(program.getArguments(), x.take_front(programInputs));
+    copies.map(program.getArgument(1), gradient);
+    for (auto [norm, value] : llvm::zip_equal(norms, x.take_back(norms.size())))
+      copies.map(norm.getResult(0), value);
+    for (Operation &op : llvm::make_range(program.begin(), end->getIterator()))
+      if (!isa<func::CallOp>(op))
+        builder.clone(op, copies)->setLoc(loc);
+    return copies;
+  };
+  for (auto norm : program.getOps<func::CallOp>()) {
+    Value value = buildNorm(builder, loc, norm, inputs, body);
+    norms.push_back(norm);
+    inputs.push_back(value);
+  }
 
+  Operation *last = program.getTerminator();
   auto update = MapOp::create(builder, loc, SmallVector<Type>(names.size(), tensor), inputs,
                               [&](OpBuilder &builder, Location loc, ValueRange x) {
-                                Scalars s(builder, loc, type);
-                                Value gradient = x[1];
-                                if (clipFactor)
-                                  gradient = s.mul(gradient, x[programInputs]);
-                                if (clipValue) {
-                                  double limit = clipValue.getValueAsDouble();
-                                  gradient = s.call<arith::MinimumFOp>(
-                                      s.call<arith::MaximumFOp>(gradient, s.number(-limit)), s.number(limit));
-                                }
-                                Block &program = parameter.program.getBody().front();
-                                IRMapping copies;
-                                copies.map(program.getArguments(), x.take_front(programInputs));
-                                copies.map(program.getArgument(1), gradient);
-                                for (Operation &op : program.without_terminator())
-                                  builder.clone(op, copies)->setLoc(loc);
-                                SmallVector<Value> results;
-                                for (Value value : program.getTerminator()->getOperands())
-                                  results.push_back(copies.lookup(value));
-                                return results;
+                                IRMapping copies = body(builder, loc, x, last);
+                                return llvm::map_to_vector(last->getOperands(), [&](Value value) { return copies.lookup(value); });
                               });
   for (auto [name, value] : llvm::zip_equal(names, update.getResults())) {
     unsigned index = step.getNumResults();
@@ -183,7 +218,7 @@ void Optimizer::runOnOperation() {
     clipFactor = buildClipFactor(builder, limit.getValueAsDouble());
   for (const Parameter &parameter : parameters)
     appendUpdate(parameter, clipFactor);
-  for (StringRef name : {"optimizer", "optimizer_no_decay"})
+  for (StringRef name : {StringRef("optimizer"), StringRef("optimizer_no_decay"), StringRef(normFunction)})
     if (auto program = getOperation().lookupSymbol<func::FuncOp>(name))
       program.erase();
   OpPassManager cleaning(ModuleOp::getOperationName());

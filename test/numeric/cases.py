@@ -270,6 +270,46 @@ class Lion(torch.optim.Optimizer):
                 m.mul_(group["beta2"]).add_(p.grad, alpha=1 - group["beta2"])
 
 
+def trust(length, other):
+    return length / other if length > 0 and other > 0 else 1.0
+
+
+class Lamb(torch.optim.Optimizer):
+    """You et al. 2020, algorithm 2: PyTorch has none."""
+
+    def __init__(self, groups, lr, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.01):
+        super().__init__(groups, dict(lr=lr, beta1=beta1, beta2=beta2, eps=eps, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                t = state.setdefault("step", torch.tensor(0.0)).add_(1).item()
+                m, v = (state.setdefault(name, torch.zeros_like(p)) for name in ("exp_avg", "exp_avg_sq"))
+                m.mul_(group["beta1"]).add_(p.grad, alpha=1 - group["beta1"])
+                v.mul_(group["beta2"]).addcmul_(p.grad, p.grad, value=1 - group["beta2"])
+                r = (m / (1 - group["beta1"] ** t)) / ((v / (1 - group["beta2"] ** t)).sqrt() + group["eps"]) + group["weight_decay"] * p
+                p -= group["lr"] * trust(p.norm(), r.norm()) * r
+
+
+class Lars(torch.optim.Optimizer):
+    """You, Gitman and Ginsburg 2017, algorithm 1: PyTorch has none."""
+
+    def __init__(self, groups, lr, momentum=0.9, weight_decay=0.0, trust=0.001):
+        super().__init__(groups, dict(lr=lr, momentum=momentum, weight_decay=weight_decay, trust=trust))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                v = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
+                length, slope = p.norm(), p.grad.norm()
+                rate = group["trust"] * length / (slope + group["weight_decay"] * length) if length > 0 and slope > 0 else 1.0
+                v.mul_(group["momentum"]).add_(group["lr"] * rate * (p.grad + group["weight_decay"] * p))
+                p -= v
+
+
 def sgd(**k):
     return lambda groups: torch.optim.SGD(groups, **k)
 
@@ -354,6 +394,15 @@ trained("adadelta", "Adadelta with both its means from earlier", "optimizer = ad
         states={"square": "square_avg", "steps": "acc_delta"})
 trained("lion", "Lion with its mean from earlier", "optimizer = lion(lr=0.01, weight_decay=0.1)", lambda g: Lion(g, lr=0.01, weight_decay=0.1),
         states={"m": "exp_avg"})
+trained("lamb", "LAMB as it comes", "optimizer = lamb(lr=0.01)", lambda g: Lamb(g, lr=0.01), f32=True)
+trained("lamb_later", "LAMB with moments from earlier, decay of weights alone, clipped by norm",
+        "optimizer = lamb(lr=0.02, beta1=0.8, beta2=0.95, eps=0.0001, weight_decay=0.1)  no_decay = [bias, batchnorm]  clip = norm(0.5)",
+        lambda g: Lamb(g, lr=0.02, beta1=0.8, beta2=0.95, eps=1e-4, weight_decay=0.1), no_decay=("bias", "batchnorm"), clip=("norm", 0.5), states=ADAM)
+trained("lamb_clip_value", "LAMB on gradients clipped by value", "optimizer = lamb(lr=0.02)  clip = value(0.02)", lambda g: Lamb(g, lr=0.02), clip=("value", 0.02))
+trained("lars", "LARS with momentum from earlier", "optimizer = lars(lr=0.5, weight_decay=0.1, trust=0.02)",
+        lambda g: Lars(g, lr=0.5, weight_decay=0.1, trust=0.02), states=V)
+trained("lars_no_decay", "LARS, decay of weights alone", "optimizer = lars(lr=0.5, momentum=0.5, weight_decay=0.3)  no_decay = [bias, batchnorm]",
+        lambda g: Lars(g, lr=0.5, momentum=0.5, weight_decay=0.3), no_decay=("bias", "batchnorm"))
 trained("rmsprop", "RMSprop as it comes", "optimizer = rmsprop(lr=0.01)", lambda g: torch.optim.RMSprop(g, lr=0.01))
 trained("rmsprop_decay", "RMSprop, its own alpha and eps, decay and momentum", "optimizer = rmsprop(lr=0.02, alpha=0.9, eps=0.001, weight_decay=0.1, momentum=0.5)",
         lambda g: torch.optim.RMSprop(g, lr=0.02, alpha=0.9, eps=1e-3, weight_decay=0.1, momentum=0.5),

@@ -12,7 +12,7 @@ ACTIVATIONS = ("relu", "relu6", "leaky_relu", "leaky_relu(0.2)", "elu", "elu(alp
                "logit", "tanh", "softplus", "prelu", "prelu(0.1)", "bent", "bent(slope=0.3)", "wave")
 INITS = ("he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "lecun_normal", "orthogonal", "normal(0.05)", "uniform(0.1)")
 OPTIMIZERS = ("sgd(lr=0.01)", "sgd(0.01, momentum=0.9, nesterov=true, weight_decay=5e-4)", "adam", "adam(lr=1e-3)", "adamw(lr=1e-3, weight_decay=0.05)",
-              "nadam(lr=1e-3)", "rmsprop(lr=1e-3, momentum=0.9, centered=true)", "adagrad(lr=0.01)", "adadelta(lr=1)", "lion(lr=1e-4)", "plain(lr=0.01)")
+              "nadam(lr=1e-3)", "rmsprop(lr=1e-3, momentum=0.9, centered=true)", "adagrad(lr=0.01)", "adadelta(lr=1)", "lion(lr=1e-4)", "lamb(lr=1e-3)", "lars(lr=0.1, weight_decay=1e-4)", "plain(lr=0.01)")
 SCHEDULES = ("constant", "step(2)", "step(every=2, gamma=0.5)", "multistep([1, 3])", "exponential(0.9)", "polynomial(power=2)", "cosine", "cosine(warmup=0.5)",
              "one_cycle", "warmup(cosine(floor=0.01), epochs=1)", "halves(2)")
 LOSSES = ("cross_entropy", "cross_entropy(smoothing=0.1)", "mse", "mae", "huber", "huber(delta=0.5)", "bce", "focal", "focal(gamma=1.5)", "hinge")

@@ -54,3 +54,15 @@ func.func @train_step(%lr: tensor<f64> {cnn.role = "lr"}) {
 func.func private @optimizer(%param: f64, %grad: f64, %lr: f64, %step: f64) -> f64 {
   return %param : f64
 }
+
+// -----
+
+func.func @train_step(%lr: tensor<f64> {cnn.role = "lr"}, %step: tensor<f64> {cnn.role = "step"}) {
+  return
+}
+func.func private @length(f64) -> f64
+func.func private @optimizer(%param: f64, %grad: f64, %lr: f64, %step: f64) -> f64 {
+  // expected-error@+1 {{an optimizer calls @norm(x) -> x's type alone, and this is @length of 1 operands}}
+  %0 = call @length(%param) : (f64) -> f64
+  return %0 : f64
+}

@@ -71,3 +71,39 @@ module attributes {cnn.clip_value = 0.5 : f64} {
     return %2 : f64
   }
 }
+
+// -----
+
+// A norm is a sum over the tensor ahead of the step, of the clipped gradient; a later one may use it.
+// CHECK-LABEL: func.func @train_step(
+// CHECK-SAME: %[[LR:[a-z0-9]+]]: tensor<f64> {cnn.role = "lr"}
+// CHECK-SAME: %[[G:[a-z0-9]+]]: tensor<3xf64>, %[[W:[a-z0-9]+]]: tensor<3xf64>
+// CHECK: %[[CLIPPED:.*]] = cnn.map(%[[G]])
+// CHECK: arith.maximumf
+// CHECK: arith.minimumf
+// CHECK: %[[SQUARE:.*]] = cnn.map(%[[CLIPPED]])
+// CHECK: arith.mulf
+// CHECK: %[[SUM:.*]] = cnn.sum_to %[[SQUARE]] : (tensor<3xf64>) -> tensor<f64>
+// CHECK: %[[SLOPE:.*]] = cnn.map(%[[SUM]]) : (tensor<f64>) -> tensor<f64>
+// CHECK: math.sqrt
+// CHECK: %[[RATIO:.*]] = cnn.map(%[[W]], %[[SLOPE]])
+// CHECK: arith.divf
+// CHECK: cnn.sum_to
+// CHECK: %[[LENGTH:.*]] = cnn.map({{.*}}) : (tensor<f64>) -> tensor<f64>
+// CHECK: cnn.map(%[[W]], %[[LR]], %[[LENGTH]])
+// CHECK-NOT: @norm
+module attributes {cnn.clip_value = 0.5 : f64} {
+  func.func @train_step(%lr: tensor<f64> {cnn.role = "lr"}, %step: tensor<f64> {cnn.role = "step"}, %dw: tensor<3xf64>,
+      %w: tensor<3xf64> {cnn.role = "parameter", cnn.name = "w"}) -> (tensor<3xf64> {cnn.role = "gradient", cnn.name = "w"}) {
+    return %dw : tensor<3xf64>
+  }
+  func.func private @norm(f64) -> f64
+  func.func private @optimizer(%param: f64, %grad: f64, %lr: f64, %step: f64) -> f64 {
+    %slope = call @norm(%grad) : (f64) -> f64
+    %ratio = arith.divf %param, %slope : f64
+    %length = call @norm(%ratio) : (f64) -> f64
+    %0 = arith.mulf %lr, %length : f64
+    %1 = arith.subf %param, %0 : f64
+    return %1 : f64
+  }
+}

@@ -130,7 +130,7 @@ assert set(labels(TEXT.replace("unit(32)", "conv(in.|)"), "in.|)")) == {"channel
 assert {"f=", "act="} <= set(labels(TEXT.replace("unit(32)", "unit(|)"), "unit(|)"))
 items = labels(TEXT.replace("epochs = 3", "epo|"), "epo|")
 assert {"epochs", "optimizer", "clip", "keep"} <= set(items) and "conv" not in items, sorted(items)
-assert {"adam", "lion", "sgd"} <= set(labels(TEXT.replace("sgd(lr=0.1)", "|"), "= |"))
+assert {"adam", "lamb", "lion", "sgd"} <= set(labels(TEXT.replace("sgd(lr=0.1)", "|"), "= |"))
 assert {"momentum=", "weight_decay="} <= set(labels(TEXT.replace("lr=0.1)", "lr=0.1, |)"), "0.1, |)"))
 assert {"cosine", "plateau", "warmup"} <= set(labels(TEXT.replace("schedule = cosine", "schedule = |"), "schedule = |"))
 assert {"network", "block", "param"} <= set(labels(TEXT + "\nne|", "\nne|"))
