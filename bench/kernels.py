@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times every kernel of a list of layers against what the machine can do, measured in the same process.
 
-  bench/kernels.py [--cnnc build/bin/cnnc] [--mcpu native] [--threads 1] [--batch 32] [--only conv3x3,dense] [--dtype f32] [--json FILE]
+  bench/kernels.py [--mcpu v3] [--cnnc build/bin/cnnc] [--threads 1] [--batch 32] [--only conv3x3,dense] [--dtype f32] [--json FILE]
 
 A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
 layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.

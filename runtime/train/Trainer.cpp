@@ -50,7 +50,7 @@ void Trainer::prepare() {
     if (options.seed && *options.seed != position.seed)
       fail(Exit::usage, "the checkpoint was trained with seed {}, --seed says {}", position.seed, *options.seed);
   } else {
-    program.tensors.initialise(position.seed);
+    program.tensors.initialise(position.seed, program.device.pool);
     loadWeights();
   }
   startAverage(options.resume);
@@ -143,7 +143,7 @@ void Trainer::rollBack() {
   } else {
     position = {};
     position.seed = before.seed, position.mean = before.mean, position.std = before.std, position.classNames = before.classNames;
-    program.tensors.initialise(position.seed);
+    program.tensors.initialise(position.seed, program.device.pool);
     loadWeights();
   }
   position.lrFactor = factor;

@@ -7,7 +7,7 @@ import sys
 
 # Folding changes the order of rounding of f32: errors of a few 1e-7 a layer.
 BOUND = 2e-5
-LARGEST = 1_750_000  # bytes, the weights not among them
+LARGEST = 1_760_000  # bytes, the weights not among them
 
 
 def run(*command):
