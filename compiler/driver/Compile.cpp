@@ -57,7 +57,7 @@ public:
       return fail(toString(names.takeError()));
     bool isProgram = options.emit == "exe" || options.emit == "lib";
     if (names->size() > 1 && (options.emit == "loops" || options.emit == "llvm" || options.emit == "asm" || options.emit == "obj" || options.emit == "memory"))
-      return fail("--emit=" + options.emit + " shows the code of one processor; --mcpu " + options.mcpu + " names " + std::to_string(names->size()));
+      return fail((options.emit == "memory" ? "show --memory" : "--emit=" + options.emit) + " shows the code of one processor; --mcpu " + options.mcpu + " names " + std::to_string(names->size()));
     std::string cpus;
     for (const std::string &name : *names) {
       auto processor = makeProcessor(name, optimisation());
