@@ -97,6 +97,8 @@ def measure(a):
     t0 = time.perf_counter()
     step(); sync()
     first = time.perf_counter() - t0
+    if a.once:
+        return
     for _ in range(3):
         step()
     times, end = [], time.perf_counter() + a.seconds
@@ -123,6 +125,7 @@ def main():
     p.add_argument("--batch", type=int, default=128)
     p.add_argument("--seconds", type=float, default=8)
     p.add_argument("--all", action="store_true")
+    p.add_argument("--once", action="store_true", help="one step and the end, for timing the whole program")
     a = p.parse_args()
     if not a.all:
         return measure(a)

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CNN_ABI_VERSION 2u
+#define CNN_ABI_VERSION 3u
 
 /* One buffer that a kernel touches. */
 typedef struct cnn_buffer_info {
@@ -47,6 +47,8 @@ typedef struct cnn_call {
   double lr;             /* learning rate of this step, the schedule applied */
   double step;           /* 1 for the first step: what Adam's bias correction counts */
   void *runtime;         /* the runtime's own: its thread pool, traces */
+  uint32_t prepared;     /* infer, infer_one: 1 where the last call with this arena was of the same function and no tensor has changed since:
+                            what depends on tensors alone (transformed and packed filters) still stands there and is not made again */
 } cnn_call;
 
 /* Runs every piece of the kernel and returns when all are done.  Called by generated code; defined by the runtime. */
@@ -61,6 +63,8 @@ typedef struct cnn_function {
   uint64_t loss_offset;   /* train_step: where the mean loss (one element) stands */
 } cnn_function;
 
+/* A program may carry a model for several levels of processors: cnn_the_model, the most demanding, leads to the others. They share the
+ * description, and so the tensors and their storage; arenas, pieces and rounding are each one's own. */
 typedef struct cnn_model {
   uint32_t abi_version;
   uint32_t element_kind;
@@ -75,6 +79,7 @@ typedef struct cnn_model {
   /* This processor must have the features that the code was compiled for: returns 0, or 1 if it lacks one. */
   const char *cpu;          /* as given to --mcpu, resolved: e.g. "znver4" */
   const char *cpu_features; /* comma separated x86 features that the code uses and cpuid must show, e.g. "avx512f,avx512bw" */
+  const struct cnn_model *next; /* the next less demanding level, or null */
 } cnn_model;
 
 extern const cnn_model cnn_the_model;
@@ -82,7 +87,7 @@ extern const cnn_model cnn_the_model;
 /* description, JSON:
  * {
  *   "name": "lenet", "source_file": "lenet.cnn", "compiler": "cnnc 0.1.0", "hash": "<hash of the definition, hex>", "source": "<text>",
- *   "precision": "f32", "batch": 128, "target": "cpu", "cpu": "znver4",
+ *   "precision": "f32", "batch": 128, "target": "cpu", "cpu": "znver4", (of several levels: "x86-64-v4+x86-64-v3")
  *   "input": [1, 28, 28],                 channels, height, width
  *   "classes": 10, "seed": 1,
  *   "layers": [{"name": "conv1", "kind": "conv", "output": [32,28,28], "formula": "(28 - 5 + 2*2)/1 + 1 = 28",

@@ -27,14 +27,18 @@ struct Processor {
   std::string cpu;      ///< LLVM's name, "native" resolved
   std::string features; ///< comma separated: what a processor must have to run the code
 };
-/// `mcpu`: "native" or a name that LLVM knows ("x86-64-v3", "znver4"). Error: an unknown name.
+/// `mcpu`: "native", a name that LLVM knows ("x86-64-v3", "znver4") or its short form ("v3", "v4", "amx"). Error: an unknown name.
 llvm::Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel level = OptimisationLevel::Full);
+/// The names of "v3+v4", the most demanding processor first: by vectors, then by features. Error: an unknown name, one processor twice.
+llvm::Expected<std::vector<std::string>> processorLevels(const std::string &mcpu);
 
 /// What the model's tables say beside the programs.
 struct ModelTables {
   Program trainStep, predict, predictOne;
   std::string description; ///< JSON of runtime/abi.h
   bool isF64 = false;
+  int level = 0;             ///< 0: cnn_the_model; the description stands there
+  bool hasNextLevel = false; ///< another object has the tables of level + 1
 };
 
 /// Translates functions of the LLVM dialect. A kernel `name` becomes void name(void *const *buffers, int64_t piece); @schedule stays as it is.

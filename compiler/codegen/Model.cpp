@@ -23,7 +23,7 @@ public:
     bufferInfo = StructType::create({i64, i32, i32}, "cnn_buffer_info");
     kernel = StructType::create({ptr, i64, ptr, ptr, i64, i64, i32, ptr}, "cnn_kernel");
     function = StructType::create({i64, i64, ptr, i64, i64}, "cnn_function");
-    model = StructType::create({i32, i32, ptr, i64, function, function, function, ptr, ptr, ptr, ptr}, "cnn_model");
+    model = StructType::create({i32, i32, ptr, i64, function, function, function, ptr, ptr, ptr, ptr, ptr}, "cnn_model");
     launch = m.getOrInsertFunction("cnn_rt_launch", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
   }
 
@@ -34,10 +34,10 @@ public:
     Constant *schedule = m.getFunction("schedule");
     Constant *trainStep = t.trainStep.launches.empty() ? ConstantAggregateZero::get(function) : program(t.trainStep); // none: inference alone
     auto *value = ConstantStruct::get(
-        model, {b.getInt32(CNN_ABI_VERSION), b.getInt32(t.isF64 ? CNN_F64 : CNN_F32), text(t.description), b.getInt64(t.description.size()),
+        model, {b.getInt32(CNN_ABI_VERSION), b.getInt32(t.isF64 ? CNN_F64 : CNN_F32), description(), b.getInt64(t.description.size()),
                 trainStep, program(t.predict), program(t.predictOne), array(i64, gradients), schedule, text(processor.cpu),
-                text(processor.features)});
-    new GlobalVariable(m, model, true, GlobalValue::ExternalLinkage, value, "cnn_the_model");
+                text(processor.features), t.hasNextLevel ? shared(nameOfLevel(t.level + 1), model, nullptr) : ConstantPointerNull::get(ptr)});
+    shared(nameOfLevel(t.level), model, value);
   }
 
 private:
@@ -51,6 +51,18 @@ private:
   FunctionCallee launch;
   std::map<std::string, Constant *> texts;
 
+  static std::string nameOfLevel(int level) { return level ? "cnn_model_level_" + std::to_string(level) : "cnn_the_model"; }
+  /// What several objects of a program name; without a value it is another's.
+  Constant *shared(const std::string &name, Type *type, Constant *value) {
+    auto *variable = new GlobalVariable(m, type, true, GlobalValue::ExternalLinkage, value, name);
+    if (name != nameOfLevel(0))
+      variable->setVisibility(GlobalValue::HiddenVisibility);
+    return variable;
+  }
+  Constant *description() {
+    Constant *bytes = ConstantDataArray::getString(m.getContext(), t.description, /*AddNull=*/false);
+    return shared("cnn_description", bytes->getType(), t.level == 0 ? bytes : nullptr);
+  }
   Constant *text(const std::string &s) {
     Constant *&c = texts[s];
     if (!c)
@@ -139,7 +151,19 @@ private:
       }
       return b.CreateConstGEP1_64(b.getInt8Ty(), base, offset);
     };
+    BasicBlock *rest = nullptr;
+    if (p.constantLaunches && p.constantLaunches < int64_t(p.launches.size())) {
+      auto *prepare = BasicBlock::Create(m.getContext(), "prepare", f);
+      rest = BasicBlock::Create(m.getContext(), "rest", f);
+      Value *prepared = b.CreateLoad(i32, field(offsetof(cnn_call, prepared)), "prepared");
+      b.CreateCondBr(b.CreateIsNotNull(prepared), rest, prepare);
+      b.SetInsertPoint(prepare);
+    }
     for (size_t i = 0; i < p.launches.size(); ++i) {
+      if (rest && int64_t(i) == p.constantLaunches) {
+        b.CreateBr(rest);
+        b.SetInsertPoint(rest);
+      }
       const Launch &l = p.launches[i];
       for (size_t a = 0; a < l.arguments.size(); ++a)
         b.CreateStore(address(l.arguments[a]), b.CreateConstGEP1_64(ptr, buffers, a));

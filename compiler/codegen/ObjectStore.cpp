@@ -64,7 +64,9 @@ ObjectStore::ObjectStore(const Processor &processor, OptimisationLevel level) : 
     salt += " " + std::to_string(n);
 }
 
-std::string ObjectStore::symbolOf(StringRef key) { return "cnn_kernel_" + hex(hashOf(key)); }
+std::string ObjectStore::symbolOf(StringRef key, const Processor &processor) {
+  return "cnn_kernel_" + hex(hashOf(processor.machine->getTargetCPU().str() + "\n" + key.str()));
+}
 
 std::string ObjectStore::pathOf(StringRef key) const {
   SmallString<128> path(folder);

@@ -26,8 +26,8 @@ public:
   /// The kernel's object; it stays here for `object`.
   const Stored *find(llvm::StringRef key);
   void save(llvm::StringRef key, int64_t pieces, llvm::StringRef object);
-  /// The symbol that the object of a key defines: the same in every model.
-  static std::string symbolOf(llvm::StringRef key);
+  /// The symbol that the object of a key defines for a processor: the same in every model.
+  static std::string symbolOf(llvm::StringRef key, const Processor &processor);
   /// Empty: the store is off.
   const std::string &where() const { return folder; }
   /// Removes the files that have not been used for longest, until the rest takes at most `bytes`.

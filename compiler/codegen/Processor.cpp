@@ -14,6 +14,41 @@ using namespace llvm;
 
 namespace cnnc {
 
+/// The short names of --mcpu.
+static std::string fullName(const std::string &name) {
+  constexpr std::pair<const char *, const char *> shortForms[] = {
+      {"v2", "x86-64-v2"}, {"v3", "x86-64-v3"}, {"v4", "x86-64-v4"}, {"amx", "sapphirerapids"}};
+  for (auto [shortForm, full] : shortForms)
+    if (name == shortForm)
+      return full;
+  return name;
+}
+
+Expected<std::vector<std::string>> processorLevels(const std::string &mcpu) {
+  struct Level {
+    std::string name;
+    Processor processor;
+    std::pair<int64_t, size_t> rank() const { return {processor.info.vectorBytes, StringRef(processor.features).count(',')}; }
+  };
+  std::vector<Level> levels;
+  SmallVector<StringRef> names;
+  StringRef(mcpu).split(names, '+');
+  for (StringRef name : names) {
+    auto processor = makeProcessor(name.str());
+    if (!processor)
+      return processor.takeError();
+    for (const Level &other : levels)
+      if (other.processor.cpu == processor->cpu)
+        return createStringError("--mcpu " + mcpu + " names " + processor->cpu + " twice, as " + other.name + " and as " + name.str());
+    levels.push_back({name.str(), std::move(*processor)});
+  }
+  stable_sort(levels, [](const Level &a, const Level &b) { return a.rank() > b.rank(); });
+  std::vector<std::string> sorted;
+  for (const Level &level : levels)
+    sorted.push_back(level.name);
+  return sorted;
+}
+
 Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel level) {
   InitializeNativeTarget();
   InitializeNativeTargetAsmPrinter();
@@ -24,7 +59,7 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
     for (auto &feature : sys::getHostCPUFeatures())
       features.AddFeature(feature.first(), feature.second);
   } else {
-    p.cpu = mcpu;
+    p.cpu = fullName(mcpu);
   }
   features.AddFeature("prefer-256-bit", false); // vectors are as wide as the kernels ask for
   Triple triple(sys::getProcessTriple());
@@ -34,7 +69,7 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
     return createStringError(message);
   std::unique_ptr<MCSubtargetInfo> known(target->createMCSubtargetInfo(triple, "", ""));
   if (!known || !known->isCPUStringValid(p.cpu))
-    return createStringError("there is no processor '" + mcpu + "'; names are LLVM's: native, x86-64-v2, x86-64-v3, x86-64-v4, znver4, sapphirerapids, ...");
+    return createStringError("there is no processor '" + mcpu + "'; names are native, v2, v3, v4 (x86-64-v2 to -v4), amx (sapphirerapids), and LLVM's, as znver4; several are joined by +");
   TargetOptions options;
   options.AllowFPOpFusion = FPOpFusion::Standard; // only what the IR marks for contraction is fused
   p.machine.reset(target->createTargetMachine(triple, p.cpu, features.getString(), options, Reloc::PIC_, std::nullopt,

@@ -130,7 +130,7 @@ void Tuner::save() const {
 TileChoice Tuner::choose(const KernelTrial &trial, bool measures) {
   if (dimensionsOf(trial.family).empty())
     return {};
-  std::string symbol = ObjectStore::symbolOf(trial.key);
+  std::string symbol = ObjectStore::symbolOf(trial.key, processor);
   if (auto it = known.find(symbol); it != known.end())
     return it->second;
   if (!measures || path.empty())

@@ -6,6 +6,7 @@
 #include "compiler/codegen/ObjectStore.h"
 #include "compiler/codegen/Tuner.h"
 #include "compiler/driver/Description.h"
+#include "compiler/driver/Memory.h"
 #include "compiler/irgen/Generate.h"
 #include "compiler/pipeline/Pipeline.h"
 
@@ -53,14 +54,27 @@ public:
     if (options.tune && (options.mcpu != "native" || !options.cache || !options.optimise || (options.emit != "exe" && options.emit != "lib")))
       return fail("--tune measures optimised kernels on this machine and keeps what it finds: it goes with a program or --emit=lib, without --mcpu, -O0 or --no-cache");
 
-    auto processor = makeProcessor(options.mcpu, level());
-    if (!processor)
-      return fail(toString(processor.takeError()));
-    processor->info.winograd = options.winograd;
+    auto names = processorLevels(options.mcpu);
+    if (!names)
+      return fail(toString(names.takeError()));
     pipeline.narrow = network.train.precision == Precision::BF16;
-    if (pipeline.narrow && !processor->info.dotsPairs)
-      return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16 without AMX: AMD Zen 4 and later), " + processor->cpu +
-                  " is none for which this cnnc has such kernels; f32 and f64 run everywhere");
+    bool isProgram = options.emit == "exe" || options.emit == "lib";
+    if (names->size() > 1 && (options.emit == "loops" || options.emit == "llvm" || options.emit == "asm" || options.emit == "obj" || options.emit == "memory"))
+      return fail((options.emit == "memory" ? "show --memory" : "--emit=" + options.emit) + " shows the code of one processor; --mcpu " + options.mcpu + " names " + std::to_string(names->size()));
+    std::string cpus;
+    for (const std::string &name : *names) {
+      auto processor = makeProcessor(name, optimisation());
+      if (!processor)
+        return fail(toString(processor.takeError()));
+      processor->info.winograd = options.winograd;
+      if (pipeline.narrow && !processor->info.dotsPairs)
+        return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16 without AMX: AMD Zen 4 and later), " + processor->cpu +
+                    " is none for which this cnnc has such kernels; f32 and f64 run everywhere");
+      cpus += (cpus.empty() ? "" : "+") + processor->cpu;
+      levels.push_back(std::make_unique<Level>(name, std::move(*processor)));
+    }
+    if (options.tune && ObjectStore(levels.front()->processor, optimisation()).where().empty())
+      return fail("--tune keeps what it finds beside the stored kernels, and there is no folder for them: see CNNC_CACHE");
     auto module = generate(network, context);
     if (!module)
       return internal("the network has no cnn form");
@@ -75,44 +89,19 @@ public:
     if (options.emit == "linalg")
       return print(*module);
 
-    kernels = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
-    ModelTables tables;
-    tables.isF64 = network.train.precision == Precision::F64;
-    tables.description = describe(network, options, *module, processor->cpu);
-    bool isProgram = options.emit == "exe" || options.emit == "lib";
-    if (isProgram) // in objects kernels are named by what they do, for models share them
-      cache.symbolOf = ObjectStore::symbolOf;
-    if (isProgram && options.cache) {
-      store.emplace(*processor, level());
-      cache.stored = [&](llvm::StringRef key) -> std::optional<int64_t> {
-        const ObjectStore::Stored *s = store->find(key);
-        return s ? std::optional(s->pieces) : std::nullopt;
-      };
-      if (options.tune && store->where().empty())
-        return fail("--tune keeps what it finds beside the stored kernels, and there is no folder for them: see CNNC_CACHE");
-      tuner.emplace(*processor, pipeline, store->where());
-      cache.choose = [&](const KernelTrial &trial) { return tuner->choose(trial, options.tune); };
-      if (options.tune)
-        context.enableMultithreading();
+    std::string description = describe(network, options, *module, cpus);
+    for (const auto &level : levels) {
+      level->tables.description = description;
+      level->tables.level = &level - &levels.front();
+      level->tables.hasNextLevel = level != levels.back();
+      if (std::string name = lower(*module, *level, isProgram); !name.empty())
+        return internal("@" + name + " has no kernels");
     }
-    std::pair<const char *, Program *> functions[] = {
-        {"train_step", &tables.trainStep}, {"predict", &tables.predict}, {"predict_one", &tables.predictOne}};
-    for (auto [name, program] : functions) {
-      if (options.inference && program == &tables.trainStep)
-        continue;
-      auto lowered = lowerToKernels(module->lookupSymbol(name), *kernels, cache, processor->info);
-      if (failed(lowered))
-        return internal(std::string("@") + name + " has no kernels");
-      *program = std::move(*lowered);
-    }
-    if (options.tune) {
-      context.disableMultithreading();
-      llvm::errs() << "tuned " << tuner->measured << " kernels, " << tuner->changed << " got other tiles than the rule's\n";
-    }
-    module->lookupSymbol("schedule")->moveBefore(kernels->getBody(), kernels->getBody()->end());
     if (options.emit == "loops")
-      return print(*kernels);
-    return isProgram ? makeProgram(tables, *processor) : makeText(tables, *processor);
+      return print(*levels.front()->kernels);
+    if (options.emit == "memory")
+      return write(memoryReport(network, levels.front()->tables.trainStep, mostScratch(*levels.front()->kernels), options.json));
+    return isProgram ? makeProgram() : makeText(*levels.front());
   }
 
 private:
@@ -121,22 +110,77 @@ private:
   DiagnosticEngine &diagnostics;
   PipelineOptions pipeline;
   mlir::MLIRContext context;
-  mlir::OwningOpRef<mlir::ModuleOp> kernels;
-  KernelCache cache;
-  std::optional<ObjectStore> store;
-  std::optional<Tuner> tuner;
 
-  OptimisationLevel level() const { return options.optimise ? OptimisationLevel::Full : OptimisationLevel::None; }
+  /// What there is once for each processor of --mcpu.
+  struct Level {
+    Level(std::string mcpu, Processor processor) : mcpu(std::move(mcpu)), processor(std::move(processor)) {}
+    std::string mcpu;
+    Processor processor;
+    mlir::OwningOpRef<mlir::ModuleOp> kernels;
+    ModelTables tables;
+    KernelCache cache;
+    std::optional<ObjectStore> store;
+    std::optional<Tuner> tuner;
+  };
+  std::vector<std::unique_ptr<Level>> levels; ///< the most demanding first
+
+  OptimisationLevel optimisation() const { return options.optimise ? OptimisationLevel::Full : OptimisationLevel::None; }
+
+  /// The functions of `module` as kernels and programs for one processor; gives the name of the one that has none, else "".
+  std::string lower(mlir::ModuleOp module, Level &level, bool isProgram) {
+    level.kernels = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
+    level.tables.isF64 = network.train.precision == Precision::F64;
+    if (isProgram) // in objects kernels are named by what they do, for models share them
+      level.cache.symbolOf = [&level](llvm::StringRef key) { return ObjectStore::symbolOf(key, level.processor); };
+    if (isProgram && options.cache) {
+      level.store.emplace(level.processor, optimisation());
+      level.cache.stored = [&level](llvm::StringRef key) -> std::optional<int64_t> {
+        const ObjectStore::Stored *s = level.store->find(key);
+        return s ? std::optional(s->pieces) : std::nullopt;
+      };
+      level.tuner.emplace(level.processor, pipeline, level.store->where());
+      level.cache.choose = [&](const KernelTrial &trial) { return level.tuner->choose(trial, options.tune); };
+    }
+    context.disableMultithreading(!options.tune); // trials are compiled side by side
+    mlir::OwningOpRef<mlir::ModuleOp> own = mlir::cast<mlir::ModuleOp>(module->clone()); // lowering takes it apart
+    std::pair<const char *, Program *> functions[] = {
+        {"train_step", &level.tables.trainStep}, {"predict", &level.tables.predict}, {"predict_one", &level.tables.predictOne}};
+    for (auto [name, program] : functions) {
+      if (program == &level.tables.trainStep ? options.inference : options.emit == "memory")
+        continue;
+      auto lowered = lowerToKernels(own->lookupSymbol(name), *level.kernels, level.cache, level.processor.info);
+      if (failed(lowered))
+        return name;
+      *program = std::move(*lowered);
+    }
+    context.disableMultithreading();
+    if (options.tune)
+      llvm::errs() << "tuned " << level.tuner->measured << " kernels, " << level.tuner->changed << " got other tiles than the rule's\n";
+    own->lookupSymbol("schedule")->moveBefore(level.kernels->getBody(), level.kernels->getBody()->end());
+    return "";
+  }
+
+  /// The most stack that a kernel takes for its scratch.
+  static int64_t mostScratch(mlir::ModuleOp kernels) {
+    int64_t most = 0;
+    for (auto kernel : kernels.getOps<mlir::func::FuncOp>()) {
+      int64_t bytes = 0;
+      kernel.walk([&](mlir::memref::AllocaOp a) { bytes += a.getType().getNumElements() * a.getType().getElementTypeBitWidth() / 8; });
+      most = std::max(most, bytes);
+    }
+    return most;
+  }
 
   /// All kernels in one module: LLVM IR, assembly or an object to read.
-  int makeText(const ModelTables &tables, const Processor &processor) {
-    if (failed(runToLlvm(*kernels, pipeline)))
+  int makeText(Level &level) {
+    const Processor &processor = level.processor;
+    if (failed(runToLlvm(*level.kernels, pipeline)))
       return internal("the kernels have no LLVM form");
     llvm::LLVMContext llvmContext;
-    auto model = translate(*kernels, processor, llvmContext);
+    auto model = translate(*level.kernels, processor, llvmContext);
     if (!model)
       return internal(toString(model.takeError()));
-    addModel(**model, tables, processor);
+    addModel(**model, level.tables, processor);
     if (options.optimise)
       optimise(**model, processor);
     if (options.emit == "llvm") {
@@ -149,41 +193,51 @@ private:
     return code ? write(*code) : internal(toString(code.takeError()));
   }
 
-  /// Each kernel becomes an object of its own, on all cores, or is one already.
-  int makeProgram(const ModelTables &tables, const Processor &processor) {
-    context.enableMultithreading();
-    mlir::OwningOpRef<mlir::ModuleOp> model = mlir::ModuleOp::create(kernels->getLoc());
-    kernels->lookupSymbol("schedule")->moveBefore(model->getBody(), model->getBody()->end());
-
-    separate(*kernels);
-    if (failed(runToLlvm(*model, pipeline)) || failed(runToLlvm(*kernels, pipeline)))
-      return internal("the kernels have no LLVM form");
-    auto objects = emitObjects(*kernels, options.mcpu, level());
+  /// A level's objects: its tables, then its kernels by symbol. Each kernel becomes an object on all cores, or is one already.
+  llvm::Expected<std::vector<std::string>> objectsOf(Level &level) {
+    mlir::OwningOpRef<mlir::ModuleOp> model = mlir::ModuleOp::create(level.kernels->getLoc());
+    level.kernels->lookupSymbol("schedule")->moveBefore(model->getBody(), model->getBody()->end());
+    separate(*level.kernels);
+    if (failed(runToLlvm(*model, pipeline)) || failed(runToLlvm(*level.kernels, pipeline)))
+      return llvm::createStringError("the kernels have no LLVM form");
+    auto objects = emitObjects(*level.kernels, level.mcpu, optimisation());
     if (!objects)
-      return internal(toString(objects.takeError()));
+      return objects.takeError();
     bool isNew = !objects->empty();
-    for (const auto &entry : cache.made) {
+    for (const auto &entry : level.cache.made) {
       const MadeKernel &kernel = entry.second;
       if (kernel.isStored)
-        (*objects)[kernel.symbol] = store->find(entry.first())->object;
-      else if (store)
-        store->save(entry.first(), kernel.pieces, (*objects)[kernel.symbol]);
+        (*objects)[kernel.symbol] = level.store->find(entry.first())->object;
+      else if (level.store)
+        level.store->save(entry.first(), kernel.pieces, (*objects)[kernel.symbol]);
     }
     constexpr uint64_t mostStored = 256 << 20;
-    if (store && isNew)
-      store->prune(mostStored);
+    if (level.store && isNew)
+      level.store->prune(mostStored);
 
     llvm::LLVMContext llvmContext;
-    auto module = translate(*model, processor, llvmContext);
+    auto module = translate(*model, level.processor, llvmContext);
     if (!module)
-      return internal(toString(module.takeError()));
-    addModel(**module, tables, processor);
-    auto code = emitCode(**module, processor, /*assembly=*/false);
+      return module.takeError();
+    addModel(**module, level.tables, level.processor);
+    auto code = emitCode(**module, level.processor, /*assembly=*/false);
     if (!code)
-      return internal(toString(code.takeError()));
+      return code.takeError();
     std::vector<std::string> all = {std::move(*code)};
     for (auto &[symbol, object] : *objects) // by symbol, wherever they come from: the same program
       all.push_back(std::move(object));
+    return all;
+  }
+
+  int makeProgram() {
+    context.enableMultithreading();
+    std::vector<std::string> all;
+    for (const auto &level : levels) {
+      auto objects = objectsOf(*level);
+      if (!objects)
+        return internal(toString(objects.takeError()));
+      std::move(objects->begin(), objects->end(), std::back_inserter(all));
+    }
     const LibrarySizes sizes{network.input.channels, network.input.height, network.input.width, network.classes, network.train.batch};
     llvm::Error error = options.emit == "lib" ? linkLibrary(all, network.name, sizes, options.outputPath)
                                               : linkTrainer(all, options.outputPath, options.inference);

@@ -43,7 +43,7 @@ struct CommandLine {
   std::string fix; ///< of check: "", "write" or "diff"
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, version = false, verbose = false, noWinograd = false, noCache = false, tune = false, inference = false;
+  bool json = false, memory = false, version = false, verbose = false, noWinograd = false, noCache = false, tune = false, inference = false;
   int level = 3;
   std::string mode; ///< "", "check" or "show"
 };
@@ -186,14 +186,15 @@ int run(const CommandLine &c, const std::string &command) {
       diagnostics.report(Diag::Environment, {}, {"cannot write `" + c.graph + "`: " + std::strerror(errno)});
     return finish(c, diagnostics, 0);
   }
-  if (c.mode == "show")
+  if (c.mode == "show" && !c.memory)
     return emitText(c, c.json ? showJson(networks[0]) : showTable(networks[0]), diagnostics);
 
   CompileOptions options;
   options.inputPath = c.input;
   options.sourceText = source->text;
-  options.emit = c.emit;
-  options.outputPath = c.output.empty() && c.emit != "exe" ? "-" : c.output;
+  options.emit = c.memory ? "memory" : c.emit;
+  options.json = c.json;
+  options.outputPath = c.output.empty() && options.emit != "exe" ? "-" : c.output;
   options.target = c.target;
   options.mcpu = c.mcpu;
   options.command = command;
@@ -221,7 +222,7 @@ int realMain(int argc, char **argv) {
       ->check(CLI::IsMember({"exe", "ast", "cnn", "train", "linalg", "loops", "llvm", "asm", "obj", "ptx", "lib"}));
   app.add_flag("--inference", c.inference, "a small program that predicts and evaluates, without training; batchnorm is folded into the layers before it");
   app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--mcpu", c.mcpu, "the processor: native, x86-64-v3, ...");
+  app.add_option("--mcpu", c.mcpu, "the processor: native, v3 (AVX2), v4 (AVX-512), LLVM's names; v3+v4 makes a program for both, which chooses when it starts");
   app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
   app.add_flag("--no-cache", c.noCache, "compile every kernel anew, and keep none");
   app.add_flag("--tune", c.tune, "measure every kernel with other tiles and keep the fastest, for this and later compilations; the results are the same bits");
@@ -235,6 +236,8 @@ int realMain(int argc, char **argv) {
   auto *show = app.add_subcommand("show", "the table of the layers");
   addInput(*show, c, true);
   show->add_flag("--json", c.json, "as JSON");
+  show->add_flag("--memory", c.memory, "what the trainer will hold at its peak, in place of the table; this loads the compiler");
+  show->add_option("--mcpu", c.mcpu, "the processor that --memory is asked of");
   show->add_option("-o", c.output, "the file to write");
   show->add_option("--graph", c.graph, "FILE.svg or FILE.dot: a picture of the network instead");
   auto *fmt = app.add_subcommand("fmt", "set indentation and spaces anew");

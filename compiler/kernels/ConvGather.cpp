@@ -67,8 +67,9 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   double filterBytes = double(c.outChannels) * c.rows.front().taps.size() * c.columns.front().taps.size() * (c.inChannels / c.groups) * bytes;
   cut.blocksInPieces = filterBytes > double(target.l2Bytes) / 2;
   cut.blockPieces = cut.blocksInPieces ? c.outChannels / c.block : 1;
-  // A piece is worth about a few hundred microseconds: far more than a launch, far less than a step.
-  constexpr double pieceFlops = 6e6;
+  // A piece is worth tens of microseconds: far more than a launch, far less than a step. Small work has smaller ones, so that threads have some.
+  constexpr double most = 6e6, least = 5e5, pieces = 8;
+  double pieceFlops = std::clamp(double(c.flops()) / pieces, least, most);
   double imageFlops = double(c.flops()) / c.N / cut.blockPieces;
   cut.imagesPerPiece = std::clamp<int64_t>(int64_t(pieceFlops / std::max(imageFlops, 1.0)), 1, c.N);
   cut.imagesPerPiece = std::min(c.N, (cut.imagesPerPiece + cut.images - 1) / cut.images * cut.images);

@@ -37,6 +37,8 @@ public:
         return failure();
     if (failed(finish()))
       return failure();
+    if (program.lossBuffer < 0) // inference
+      hoistConstants(program);
     planMemory(program);
     return std::move(program);
   }

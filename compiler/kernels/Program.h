@@ -55,6 +55,7 @@ struct Program {
   int64_t batch = 0;
   std::vector<Buffer> buffers;
   std::vector<Launch> launches;
+  int64_t constantLaunches = 0; ///< the first ones: they depend on the model's tensors alone, and what they make stays
   int64_t arenaBytes = 0;
   int64_t logitsBuffer = -1, lossBuffer = -1;
   int64_t lossLaunch = -1;              ///< after this launch the loss is known: stop there unless it is finite
@@ -96,6 +97,9 @@ struct KernelCache {
 /// Lowers one function of linalg on tensors to kernel functions (func, scf, vector, memref), appended to `kernels`, and its launches.
 /// Returns failure after having emitted an error for an operation that has no kernel.
 mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleOp kernels, KernelCache &cache, const TargetInfo &target);
+
+/// Moves what depends on the model's tensors alone, and is written by nothing else, to the front. For functions that change no tensor.
+void hoistConstants(Program &program);
 
 /// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
 void planMemory(Program &program);

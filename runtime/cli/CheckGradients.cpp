@@ -42,6 +42,7 @@ public:
     for (size_t i = 0; i < initial.size(); ++i)
       std::memcpy(program.tensors.pointers()[i], initial[i].data(), initial[i].size());
     static_cast<double *>(program.tensors.pointers()[tensor])[at] += delta;
+    program.tensors.changed();
     const StepResult step = program.trainStep(program.description.train.lr, 1, seed);
     if (!step.finite)
       fail(Exit::runFailed, "the loss is {}", step.loss);
@@ -89,7 +90,7 @@ int runCheckGradients(const cnn_model &model, const Options &o) {
     fail(Exit::usage, "gradients are compared in f64, this program computes in {}; compile it with cnnc --precision f64 (a small --batch is enough)",
          d.precision);
   Program program(model, d, o.threads);
-  program.tensors.initialise(o.checkSeed);
+  program.tensors.initialise(o.checkSeed, program.device.pool);
   fillTrainingBatch(program, o.checkSeed);
   Loss loss(program, o.checkSeed);
   loss(0, 0, 0);

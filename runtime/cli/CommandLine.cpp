@@ -3,6 +3,7 @@
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/cli/Explain.h"
+#include "runtime/device/Level.h"
 #include "runtime/device/ThreadPool.h"
 #include "runtime/params/Description.h"
 #include <CLI/App.hpp>
@@ -142,6 +143,7 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   bench->add_option("--what", o.what, "train (default) or infer")->check(CLI::IsMember({"train", "infer"}));
   bench->add_option("--batch", o.batch, fmt::format("images a step (default: {}); training has no other", d.batch))->check(CLI::Range(1, 1 << 20));
   bench->add_option("--seconds", o.seconds, "time to measure for (default: 8)")->check(CLI::Range(0.0, 86400.0));
+  bench->add_flag("--once", o.once, "one step and the end, for timing the whole program");
   threads(bench), json(bench), seedOption(bench);
   CLI::App *probe = app.add_subcommand("probe", "One step on given tensors, for comparison with another framework.");
   probe->add_option("--in", o.in, "safetensors file: x (N,C,H,W), y (N), parameters by name")->required();
@@ -214,7 +216,7 @@ static int parseAndRun(const cnn_model &model, int argc, char **argv) {
 }
 
 int runTrainer(const cnn_model &model, int argc, char **argv) {
-  return guarded([&] { return parseAndRun(model, argc, argv); });
+  return guarded([&] { return parseAndRun(chooseLevel(model), argc, argv); });
 }
 
 } // namespace rt

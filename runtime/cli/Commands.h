@@ -18,7 +18,7 @@ struct Image;
 struct Options {
   std::string command;
   int threads = 1;
-  bool json = false, resume = false;
+  bool json = false, resume = false, once = false;
   std::string data, checkpoint; ///< train: a directory; eval, predict, export: a file
   uint64_t epochs = 0, stopAfter = 0;
   std::optional<uint64_t> seed;

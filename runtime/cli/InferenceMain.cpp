@@ -3,6 +3,7 @@
 #include "runtime/Failure.h"
 #include "runtime/cli/Commands.h"
 #include "runtime/data/Image.h"
+#include "runtime/device/Level.h"
 #include "runtime/device/ThreadPool.h"
 #include <algorithm>
 #include <charconv>
@@ -85,8 +86,8 @@ static void take(Options &o, const std::string &option, const char *value) {
     o.json = true;
 }
 
-static int parseAndRun(int argc, char **argv) {
-  const Description d = parseDescription(cnn_the_model);
+static int parseAndRun(const cnn_model &model, int argc, char **argv) {
+  const Description d = parseDescription(model);
   const std::string path = argc > 0 ? argv[0] : d.name, program = path.substr(path.rfind('/') + 1), word = argc > 1 ? argv[1] : "";
   const auto command = std::find_if(std::begin(commands), std::end(commands), [&](auto &c) { return word == c.first; });
   if (command == std::end(commands)) {
@@ -119,11 +120,11 @@ static int parseAndRun(int argc, char **argv) {
     o.checkpoint = words[0];
     o.images.assign(words.begin() + 1, words.end());
   }
-  return command->second(cnn_the_model, o);
+  return command->second(model, o);
 }
 
 } // namespace rt
 
 int main(int argc, char **argv) {
-  return rt::guarded([&] { return rt::parseAndRun(argc, argv); });
+  return rt::guarded([&] { return rt::parseAndRun(rt::chooseLevel(cnn_the_model), argc, argv); });
 }

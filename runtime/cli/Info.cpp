@@ -24,6 +24,19 @@ static uint64_t tensorBytes(const cnn_model &model, const Description &d) {
   return bytes;
 }
 
+/// "x86-64-v4 (in use) and x86-64-v3": of a program for several processors.
+static std::string levels(const cnn_model &model, const Description &d) {
+  const std::string cpu = model.cpu ? model.cpu : "?";
+  if (d.cpu.find('+') == std::string::npos)
+    return cpu;
+  std::string text = "+" + d.cpu + "+", used = "+" + cpu + "+";
+  text.insert(text.find(used) + used.size() - 1, " (in use)");
+  text = text.substr(1, text.size() - 2);
+  for (size_t at; (at = text.find('+')) != std::string::npos;)
+    text.replace(at, 1, ", ");
+  return text;
+}
+
 static void printJson(const cnn_model &model, const Description &d) {
   Json layers = Json::array(), parameters = Json::array();
   for (const LayerInfo &l : d.layers)
@@ -33,7 +46,7 @@ static void printJson(const cnn_model &model, const Description &d) {
       parameters.push_back({{"name", t.name}, {"shape", t.shape}, {"kind", name(t.kind)}});
   const Json object{
       {"name", d.name}, {"source_file", d.sourceFile}, {"hash", d.hash}, {"compiler", d.compiler}, {"precision", d.precision},
-      {"target", d.target}, {"cpu", model.cpu ? model.cpu : ""}, {"cpu_features", model.cpu_features ? model.cpu_features : ""},
+      {"target", d.target}, {"cpu", model.cpu ? model.cpu : ""}, {"compiled_for", d.cpu}, {"cpu_features", model.cpu_features ? model.cpu_features : ""},
       {"batch", d.batch}, {"input", {d.channels, d.height, d.width}}, {"classes", d.classes}, {"layers", layers}, {"parameters", parameters},
       {"parameter_count", parameterCount(d)},
       {"memory", {{"tensors", tensorBytes(model, d)}, {"train_arena", model.train_step.arena_bytes}, {"infer_arena", model.infer.arena_bytes},
@@ -69,7 +82,7 @@ static void printText(const cnn_model &model, const Description &d) {
              double(model.infer_one.arena_bytes) / mib);
   fmt::print("training    {} epochs, {}, lr {}{}{}\n", d.train.epochs, d.train.optimizer, d.train.lr, d.train.schedule.empty() ? "" : ", schedule ",
              d.train.schedule);
-  fmt::print("compiled    by {} for {} ({})\ndefinition  {}\n", d.compiler, model.cpu ? model.cpu : "?", d.target, d.hash);
+  fmt::print("compiled    by {} for {} ({})\ndefinition  {}\n", d.compiler, levels(model, d), d.target, d.hash);
 }
 
 int runInfo(const cnn_model &model, const Options &o) {

@@ -99,7 +99,7 @@ int runLrFind(const cnn_model &model, const Options &o) {
   catchSignals();
   Program program(model, d, o.threads);
   const uint64_t seed = o.seed.value_or(d.train.seed);
-  program.tensors.initialise(seed);
+  program.tensors.initialise(seed, program.device.pool);
   const RangeTest test = measure(program, d, o, seed);
   if (pendingSignal())
     return 128 + pendingSignal();

@@ -145,7 +145,7 @@ int runProbe(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
   Program program(model, d, o.threads);
   const uint64_t seed = o.seed.value_or(d.train.seed);
-  program.tensors.initialise(seed);
+  program.tensors.initialise(seed, program.device.pool);
   const SafetensorsFile file(o.in);
   loadParameters(file, d, program.tensors);
   const AlignedBuffer x = channelsLast(file, required(file, "x"), d, program.elementKind());

@@ -199,7 +199,7 @@ int runProfile(const cnn_model &model, const Options &o) {
     fail(Exit::usage, "the batch of training is compiled in: {}; --batch says {} (compile with cnnc --batch {})", model.train_step.batch, N, N);
   Program program(model, d, o.threads);
   const uint64_t seed = o.seed.value_or(d.train.seed);
-  program.tensors.initialise(seed);
+  program.tensors.initialise(seed, program.device.pool);
   AlignedBuffer x(size_t(N * d.imageElements()) * elementBytes(model.element_kind)), logits(size_t(N * d.classes) * elementBytes(model.element_kind));
   train ? fillTrainingBatch(program, seed) : fillNormal(x.data(), model.element_kind, N * d.imageElements(), seed);
   uint64_t step = 0;
@@ -207,7 +207,7 @@ int runProfile(const cnn_model &model, const Options &o) {
   const std::function<void()> run = [&] { train ? (void)program.trainStep(lr, ++step, seed) : program.infer(x.data(), N, logits.data()); };
   for (int i = 0; i < warmUp; ++i)
     run();
-  const Peak peak = measurePeak(program.device.pool);
+  const Peak peak = measurePeak(program.device.pool, model.cpu_features ? model.cpu_features : "");
   LaunchProfile profile;
   // Steps with and without clocks take turns, so that both see the same machine.
   double observed = 0, bare = 0;

@@ -72,15 +72,16 @@ static double copyRate(ThreadPool &pool, size_t bytes, int times) {
   return double(bytes) * times * pool.threads() / seconds;
 }
 
-Peak measurePeak(ThreadPool &pool) {
+Peak measurePeak(ThreadPool &pool, const std::string &features) {
   Peak peak;
   __builtin_cpu_init();
   double (*single)(int64_t) = sse32, (*twice)(int64_t) = sse64;
   int bytes = 16;
   peak.vectors = "SSE2 (no FMA)";
-  if (__builtin_cpu_supports("avx512f"))
+  auto usable = [&](const char *name) { return features.find(name) != std::string::npos; };
+  if (usable("avx512f") && __builtin_cpu_supports("avx512f"))
     single = avx512of32, twice = avx512of64, bytes = 64, peak.vectors = "AVX-512";
-  else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+  else if (usable("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
     single = avx32, twice = avx64, bytes = 32, peak.vectors = "AVX2";
   peak.flops32 = flops(pool, single, bytes / 4);
   peak.flops64 = flops(pool, twice, bytes / 8);

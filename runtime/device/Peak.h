@@ -7,14 +7,14 @@
 namespace rt {
 
 struct Peak {
-  std::string vectors;            ///< the widest that there are: "AVX-512", "AVX2", "SSE2 (no FMA)"
+  std::string vectors;            ///< the widest that the code may use: "AVX-512", "AVX2", "SSE2 (no FMA)"
   double flops32 = 0, flops64 = 0; ///< a second; a fused multiply-add counts as two
   double memoryBytes = 0;          ///< copied a second, read and written bytes together, from and to memory
   double cacheBytes = 0;           ///< the same within each core's own cache
   double launchSeconds = 0;        ///< of a launch with nothing to do on every thread
 };
 
-/// Takes about a quarter of a second. Each is the best of several tries: what other programs take away is not the machine's limit.
-Peak measurePeak(ThreadPool &pool);
+/// `features`: those of the code that is measured against it (cnn_model::cpu_features); wider vectors than it uses are left out. Takes about a quarter of a second. Each is the best of several tries: what other programs take away is not the machine's limit.
+Peak measurePeak(ThreadPool &pool, const std::string &features);
 
 } // namespace rt

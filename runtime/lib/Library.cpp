@@ -3,6 +3,7 @@
 #include "runtime/lib/library.h"
 #include "runtime/data/BatchLoader.h"
 #include "runtime/device/Element.h"
+#include "runtime/device/Level.h"
 #include "runtime/params/Checkpoint.h"
 #include "runtime/train/Loss.h"
 #include "runtime/train/Program.h"
@@ -13,8 +14,8 @@ using namespace rt;
 
 namespace {
 struct Running {
-  Running(int threads, uint64_t seed) : description(parseDescription(cnn_the_model)), program(cnn_the_model, description, threads) {
-    program.tensors.initialise(seed);
+  Running(int threads, uint64_t seed) : description(parseDescription(cnn_the_model)), program(chooseLevel(cnn_the_model), description, threads) {
+    program.tensors.initialise(seed, program.device.pool);
     position.seed = seed;
     if (description.data && description.data->normalize == DataInfo::Normalize::given)
       position.mean = description.data->mean, position.std = description.data->std;

@@ -3,34 +3,32 @@
 #include "runtime/params/Initialise.h"
 #include "runtime/Failure.h"
 #include "runtime/params/Philox.h"
+#include <algorithm>
 #include <cmath>
 
 namespace rt {
 
 using Values = std::vector<double>;
 
-static Values normal(const Philox &philox, int64_t n, double std) {
-  Values values(n);
+/// Numbers first to first + n of the sequence of pairs; `first` is even.
+static void normal(const Philox &philox, int64_t first, int64_t n, double std, double *values) {
   for (int64_t i = 0; i < n; i += 2) {
     double pair[2];
-    philox.normalPair(uint32_t(i / 2), pair);
+    philox.normalPair(uint32_t((first + i) / 2), pair);
     values[i] = std * pair[0];
     if (i + 1 < n)
       values[i + 1] = std * pair[1];
   }
-  return values;
 }
 
-static Values uniform(const Philox &philox, int64_t n, double bound) {
-  Values values(n);
+static void uniform(const Philox &philox, int64_t first, int64_t n, double bound, double *values) {
   for (int64_t i = 0; i < n; i += 2) {
     double pair[2];
-    philox.uniformPair(uint32_t(i / 2), pair);
+    philox.uniformPair(uint32_t((first + i) / 2), pair);
     values[i] = bound * (2 * pair[0] - 1);
     if (i + 1 < n)
       values[i + 1] = bound * (2 * pair[1] - 1);
   }
-  return values;
 }
 
 /// Rows (or columns, where there are more rows than columns) orthonormal: Gram and Schmidt on normal deviates, twice for accuracy.
@@ -38,7 +36,8 @@ static Values uniform(const Philox &philox, int64_t n, double bound) {
 static Values orthogonal(const Philox &philox, const TensorInfo &tensor) {
   const int64_t rows = tensor.shape[0], cols = tensor.elements / rows;
   const int64_t vectors = std::min(rows, cols), length = std::max(rows, cols);
-  Values q = normal(philox, tensor.elements, 1);
+  Values q(static_cast<size_t>(tensor.elements));
+  normal(philox, 0, tensor.elements, 1, q.data());
   for (int64_t v = 0; v < vectors; ++v) {
     double *x = &q[v * length];
     for (int pass = 0; pass < 2; ++pass)
@@ -65,35 +64,42 @@ static Values orthogonal(const Philox &philox, const TensorInfo &tensor) {
   return transposed;
 }
 
-Values initialValues(const TensorInfo &tensor, uint64_t seed, uint64_t tensorIndex) {
+bool madeInParts(const TensorInfo &tensor) { return tensor.init.kind != "orthogonal"; }
+
+void initialValues(const TensorInfo &tensor, uint64_t seed, uint64_t tensorIndex, int64_t first, int64_t n, double *values) {
   const Philox philox(seed, Draw::parameters, tensorIndex);
   const Init &init = tensor.init;
-  const int64_t n = tensor.elements;
   const double in = std::max(1.0, init.fanIn), sum = std::max(1.0, init.fanIn + init.fanOut);
   const double argument = init.args.empty() ? 0 : init.args[0];
   if (init.kind == "he_normal")
-    return normal(philox, n, std::sqrt(2 / in));
+    return normal(philox, first, n, std::sqrt(2 / in), values);
   if (init.kind == "he_uniform")
-    return uniform(philox, n, std::sqrt(6 / in));
+    return uniform(philox, first, n, std::sqrt(6 / in), values);
   if (init.kind == "xavier_normal")
-    return normal(philox, n, std::sqrt(2 / sum));
+    return normal(philox, first, n, std::sqrt(2 / sum), values);
   if (init.kind == "xavier_uniform")
-    return uniform(philox, n, std::sqrt(6 / sum));
+    return uniform(philox, first, n, std::sqrt(6 / sum), values);
   if (init.kind == "lecun_normal")
-    return normal(philox, n, std::sqrt(1 / in));
-  if (init.kind == "orthogonal")
-    return orthogonal(philox, tensor);
+    return normal(philox, first, n, std::sqrt(1 / in), values);
   if (init.kind == "normal")
-    return normal(philox, n, argument);
+    return normal(philox, first, n, argument, values);
   if (init.kind == "uniform")
-    return uniform(philox, n, argument);
+    return uniform(philox, first, n, argument, values);
   if (init.kind == "zeros")
-    return Values(n, 0);
+    return void(std::fill_n(values, n, 0));
   if (init.kind == "ones")
-    return Values(n, 1);
+    return void(std::fill_n(values, n, 1));
   if (init.kind == "constant")
-    return Values(n, argument);
+    return void(std::fill_n(values, n, argument));
   fail(Exit::badModel, "the model's tensor {} has the unknown init '{}'", tensor.name, init.kind);
+}
+
+Values initialValues(const TensorInfo &tensor, uint64_t seed, uint64_t tensorIndex) {
+  if (!madeInParts(tensor))
+    return orthogonal(Philox(seed, Draw::parameters, tensorIndex), tensor);
+  Values values(static_cast<size_t>(tensor.elements));
+  initialValues(tensor, seed, tensorIndex, 0, tensor.elements, values.data());
+  return values;
 }
 
 } // namespace rt

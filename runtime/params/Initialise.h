@@ -8,4 +8,9 @@ namespace rt {
 
 std::vector<double> initialValues(const TensorInfo &tensor, uint64_t seed, uint64_t tensorIndex);
 
+/// Whether parts can be made by themselves; an orthogonal matrix hangs together.
+bool madeInParts(const TensorInfo &tensor);
+/// The same values from `first`, an even number, to first + n. Only of tensors made in parts.
+void initialValues(const TensorInfo &tensor, uint64_t seed, uint64_t tensorIndex, int64_t first, int64_t n, double *values);
+
 } // namespace rt

@@ -43,4 +43,19 @@ void toStored(const TensorInfo &tensor, size_t elementBytes, const void *logical
   convert(tensor, elementBytes, logical, stored, false);
 }
 
+void toStored(const TensorInfo &tensor, size_t elementBytes, int64_t first, int64_t n, const void *logical, void *stored) {
+  const char *from = static_cast<const char *>(logical);
+  char *to = static_cast<char *>(stored);
+  if (!tensor.storage.filter) {
+    std::memcpy(to + size_t(first) * elementBytes, from, size_t(n) * elementBytes);
+    return;
+  }
+  const int64_t I = tensor.shape[1], taps = tensor.shape[2] * tensor.shape[3], B = tensor.storage.block;
+  for (int64_t k = 0; k < n; ++k) {
+    const int64_t tap = (first + k) % taps, i = (first + k) / taps % I, o = (first + k) / taps / I;
+    const int64_t at = ((o / B * taps + tap) * I + i) * B + o % B;
+    std::memcpy(to + size_t(at) * elementBytes, from + size_t(k) * elementBytes, elementBytes);
+  }
+}
+
 } // namespace rt

@@ -7,5 +7,7 @@ namespace rt {
 
 void toLogical(const TensorInfo &tensor, size_t elementBytes, const void *stored, void *logical);
 void toStored(const TensorInfo &tensor, size_t elementBytes, const void *logical, void *stored);
+/// n elements from `first` in logical order to their places.
+void toStored(const TensorInfo &tensor, size_t elementBytes, int64_t first, int64_t n, const void *logical, void *stored);
 
 } // namespace rt

@@ -5,6 +5,7 @@
 #include "runtime/device/FiniteCheck.h"
 #include "runtime/params/Initialise.h"
 #include "runtime/params/StorageLayout.h"
+#include <algorithm>
 
 namespace rt {
 
@@ -24,9 +25,32 @@ size_t TensorStore::totalBytes() const {
   return total;
 }
 
-void TensorStore::initialise(uint64_t seed) {
-  for (size_t i = 0; i < tensors.size(); ++i)
-    writeLogical(i, initialValues(tensors[i], seed, i).data(), CNN_F64);
+void TensorStore::initialise(uint64_t seed, ThreadPool &pool) {
+  struct Part {
+    size_t tensor;
+    int64_t first;
+  };
+  constexpr int64_t most = 8192; // even; elements of a part
+  std::vector<Part> parts;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (!madeInParts(tensors[i])) {
+      writeLogical(i, initialValues(tensors[i], seed, i).data(), CNN_F64);
+      continue;
+    }
+    initialValues(tensors[i], seed, i, 0, 0, nullptr); // an unknown rule fails here, not in a thread of the pool
+    for (int64_t first = 0; first < tensors[i].elements; first += most)
+      parts.push_back({i, first});
+  }
+  pool.parallelFor(int64_t(parts.size()), [&](int64_t p) {
+    const auto [i, first] = parts[size_t(p)];
+    const int64_t n = std::min(most, tensors[i].elements - first);
+    double values[most];
+    initialValues(tensors[i], seed, i, first, n, values);
+    alignas(64) char converted[most * sizeof(double)];
+    convertElements(values, CNN_F64, converted, kind, n);
+    toStored(tensors[i], elementBytes(kind), first, n, converted, addresses[i]);
+  });
+  changed();
 }
 
 void TensorStore::readLogical(size_t i, void *out) const { toLogical(tensors[i], elementBytes(kind), addresses[i], out); }
@@ -39,6 +63,7 @@ void TensorStore::writeLogical(size_t i, const void *values, uint32_t fromKind) 
     values = converted.data();
   }
   toStored(tensors[i], elementBytes(kind), values, addresses[i]);
+  changed();
 }
 
 int64_t TensorStore::firstNonFiniteTensor() const {

@@ -2,6 +2,7 @@
 // In: the description's tensors.  Out: aligned memory in storage layout, and copies in logical order.
 #pragma once
 #include "runtime/device/AlignedBuffer.h"
+#include "runtime/device/ThreadPool.h"
 #include "runtime/params/Description.h"
 
 namespace rt {
@@ -14,10 +15,13 @@ public:
   uint32_t elementKind() const { return kind; }
   size_t bytes(size_t i) const;
   size_t totalBytes() const;
-  /// One pointer per tensor, for cnn_call.tensors.
+  /// One pointer per tensor, for cnn_call.tensors. Who writes through them says so by changed().
   void *const *pointers() const { return addresses.data(); }
+  void changed() { ++changes; }
+  /// Another number after every change.
+  uint64_t version() const { return changes; }
 
-  void initialise(uint64_t seed);
+  void initialise(uint64_t seed, ThreadPool &pool);
   /// Writes tensor i in logical order to `out`, elements of the store's kind.
   void readLogical(size_t i, void *out) const;
   /// Sets tensor i from logical order; `fromKind` may be the other float type.
@@ -28,6 +32,7 @@ public:
 private:
   std::vector<TensorInfo> tensors;
   uint32_t kind;
+  uint64_t changes = 0;
   std::vector<AlignedBuffer> memory;
   std::vector<void *> addresses;
 };

@@ -34,6 +34,7 @@ void Average::exchange() {
     char *a = averages[i].bytes(), *w = static_cast<char *>(store.pointers()[i]);
     std::swap_ranges(a, a + averages[i].size, w);
   }
+  store.changed();
 }
 
 } // namespace rt

@@ -10,24 +10,26 @@ namespace rt {
 // A rest of at most batch/restShare samples is cheaper one by one than as a padded batch.
 static constexpr int64_t restShare = 4;
 
-static const cnn_model &checked(const cnn_model &model) {
+static const cnn_model &checked(const cnn_model &model, const std::string &cpus) {
   const auto missing = missingCpuFeatures(model.cpu_features ? model.cpu_features : "");
   if (missing.empty())
     return model;
   std::string list;
   for (const std::string &feature : missing)
     list += (list.empty() ? "" : ", ") + feature;
-  fail(Exit::badModel, "this program was compiled for {}; this processor ({}) lacks {}; compile it with --mcpu native here, or --mcpu x86-64-v3",
-       model.cpu ? model.cpu : "another processor", cpuName(), list);
+  const std::string cpu = model.cpu ? model.cpu : "another processor";
+  fail(Exit::badModel, "this program was compiled for {}; this processor ({}) lacks {}{}; compile it with --mcpu native here, or --mcpu x86-64-v3",
+       cpus.find('+') == std::string::npos ? cpu : cpus, cpuName(), list, cpus.find('+') == std::string::npos ? "" : ", which " + cpu + " has");
 }
 
 Program::Program(const cnn_model &model, const Description &description, int threads)
-    : model(checked(model)), description(description), device(threads), tensors(description.tensors, model.element_kind) {
+    : model(checked(model, description.cpu)), description(description), device(threads), tensors(description.tensors, model.element_kind) {
   batchMemory = Batch(capacity(), size_t(description.imageElements()) * elementBytes(elementKind()), elementKind());
 }
 
 void Program::needArena(uint64_t bytes) {
   if (arena.size < bytes) {
+    prepared = nullptr;
     arena = AlignedBuffer();
     arena = AlignedBuffer(bytes);
   }
@@ -56,7 +58,9 @@ StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
   call.rng[2] = uint32_t(step), call.rng[3] = uint32_t(step >> 32);
   call.lr = lr;
   call.step = double(step);
+  prepared = nullptr;
   const int32_t status = model.train_step.run(&call);
+  tensors.changed();
   const double loss = element(arena.bytes() + model.train_step.loss_offset, elementKind());
   return {status == 0 && std::isfinite(loss), loss};
 }
@@ -71,6 +75,7 @@ void Program::observeTrainStep(LaunchObserver &observer, double lr, uint64_t ste
 void Program::observeInference(LaunchObserver &observer, const void *sample) {
   std::vector<char> logits(size_t(description.classes) * elementBytes(elementKind()));
   device.observer = &observer;
+  prepared = nullptr; // every launch is to be seen
   infer(sample, 1, logits.data());
   device.observer = nullptr;
 }
@@ -84,6 +89,8 @@ const void *Program::gradient(size_t tensor) const {
 void Program::inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits) {
   needArena(function.arena_bytes);
   cnn_call call = callFor(x);
+  call.prepared = prepared == &function && preparedVersion == tensors.version();
+  prepared = &function, preparedVersion = tensors.version();
   if (function.run(&call) != 0)
     fail(Exit::runFailed, "inference failed");
   std::memcpy(logits, arena.bytes() + function.logits_offset, size_t(useful * description.classes) * elementBytes(elementKind()));

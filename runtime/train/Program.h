@@ -59,6 +59,8 @@ private:
   void needArena(uint64_t bytes);
   void inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits);
   AlignedBuffer arena, padded;
+  const cnn_function *prepared = nullptr; ///< whose transformed filters stand in the arena
+  uint64_t preparedVersion = 0;           ///< of the tensors that they were made of
   Batch batchMemory;
 };
 

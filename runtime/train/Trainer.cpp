@@ -50,7 +50,7 @@ void Trainer::prepare() {
     if (options.seed && *options.seed != position.seed)
       fail(Exit::usage, "the checkpoint was trained with seed {}, --seed says {}", position.seed, *options.seed);
   } else {
-    program.tensors.initialise(position.seed);
+    program.tensors.initialise(position.seed, program.device.pool);
     loadWeights();
   }
   if (!options.freeze.empty()) {
@@ -161,7 +161,7 @@ void Trainer::rollBack() {
   } else {
     position = {};
     position.seed = before.seed, position.mean = before.mean, position.std = before.std, position.classNames = before.classNames;
-    program.tensors.initialise(position.seed);
+    program.tensors.initialise(position.seed, program.device.pool);
     loadWeights();
   }
   position.lrFactor = factor;

@@ -94,7 +94,7 @@ class Run:
             self.complain(f"status {status} for words shaken", f"{name} shaken", text, said)
         elif status == 0:  # what passes the checks passes the verifier
             status, said = run([self.a.cnnc, "-Wnone", "--emit=cnn", self.source, "-o", os.devnull])
-            if status != 0 and "error[E0502]" not in said and "error[E0103]" not in said or FOREIGN.search(said):
+            if status != 0 and not (status == 3 and "bf16" in said) and "error[E0502]" not in said and "error[E0103]" not in said or FOREIGN.search(said):
                 self.complain(f"status {status} of --emit=cnn after the checks", f"{name} shaken", text, said)
         self.count("shaken")
 

@@ -19,6 +19,12 @@
 #define FAKE_KEEP "{\"metric\":\"val.accuracy\",\"best\":\"max\"}"
 #endif
 
+#ifdef FAKE_LOWER_FEATURES
+#define FAKE_CPUS "x86-64-v9+x86-64"
+#else
+#define FAKE_CPUS "x86-64"
+#endif
+
 #define TEXT(x) #x
 #define NUMBER(x) TEXT(x)
 enum { N = 16, P = 64, O = FAKE_CLASSES };
@@ -29,7 +35,7 @@ enum { LOGITS = 0, LOSS = 256, D_LOGITS = 272, D_WEIGHT = 528, D_BIAS = D_WEIGHT
 
 static const char description[] =
     "{\"name\":\"" FAKE_NAME "\",\"source_file\":\"fake.cnn\",\"compiler\":\"by hand\",\"hash\":\"h-" FAKE_NAME "\",\"source\":\"network\\n\","
-    "\"precision\":\"f32\",\"batch\":16,\"target\":\"cpu\",\"cpu\":\"x86-64\",\"input\":[1,8,8],\"classes\":" NUMBER(FAKE_CLASSES) ",\"seed\":1,"
+    "\"precision\":\"f32\",\"batch\":16,\"target\":\"cpu\",\"cpu\":\"" FAKE_CPUS "\",\"input\":[1,8,8],\"classes\":" NUMBER(FAKE_CLASSES) ",\"seed\":1,"
     "\"layers\":[{\"name\":\"input1\",\"kind\":\"input\",\"output\":[1,8,8],\"inputs\":[],\"attributes\":{\"op\":\"input\"}},"
     "{\"name\":\"conv1\",\"kind\":\"conv\",\"output\":[" NUMBER(FAKE_CLASSES) ",1,1],\"formula\":\"(8 - 8 + 2*0)/1 + 1 = 1\",\"parameters\":260,\"macs\":256,"
     "\"inputs\":[0],\"attributes\":{\"op\":\"conv\",\"kernel\":[8,8],\"stride\":[1,1],\"dilation\":[1,1],\"pads\":[0,0,0,0],\"groups\":1,"
@@ -146,14 +152,13 @@ static double schedule(double epoch, double epochs) { return 1 - epoch / epochs;
 
 static const uint64_t gradientOffsets[] = {D_WEIGHT * 4, D_BIAS * 4, UINT64_MAX, UINT64_MAX};
 
-const cnn_model cnn_the_model = {.abi_version = CNN_ABI_VERSION,
-                                 .element_kind = CNN_F32,
-                                 .description = description,
-                                 .description_size = sizeof description - 1,
-                                 .train_step = {N, ARENA * 4, trainStep, LOGITS * 4, LOSS * 4},
-                                 .infer = {N, ARENA * 4, infer, LOGITS * 4, 0},
-                                 .infer_one = {1, ARENA * 4, inferOne, LOGITS * 4, 0},
-                                 .gradient_offsets = gradientOffsets,
-                                 .schedule = schedule,
-                                 .cpu = "x86-64",
-                                 .cpu_features = FAKE_CPU_FEATURES};
+#define TABLES .abi_version = CNN_ABI_VERSION, .element_kind = CNN_F32, .description = description, .description_size = sizeof description - 1, \
+               .train_step = {N, ARENA * 4, trainStep, LOGITS * 4, LOSS * 4}, .infer = {N, ARENA * 4, infer, LOGITS * 4, 0}, \
+               .infer_one = {1, ARENA * 4, inferOne, LOGITS * 4, 0}, .gradient_offsets = gradientOffsets, .schedule = schedule
+
+#ifdef FAKE_LOWER_FEATURES
+static const cnn_model lower = {TABLES, .cpu = "x86-64", .cpu_features = FAKE_LOWER_FEATURES};
+const cnn_model cnn_the_model = {TABLES, .cpu = "x86-64-v9", .cpu_features = FAKE_CPU_FEATURES, .next = &lower};
+#else
+const cnn_model cnn_the_model = {TABLES, .cpu = "x86-64", .cpu_features = FAKE_CPU_FEATURES};
+#endif

@@ -9,6 +9,7 @@
 #include "runtime/device/ThreadPool.h"
 #include "runtime/params/Initialise.h"
 #include "runtime/params/StorageLayout.h"
+#include "runtime/params/TensorStore.h"
 #include "runtime/train/Metrics.h"
 #include <algorithm>
 #include <cmath>
@@ -88,6 +89,24 @@ static void initialisation() {
           dot += rows <= cols ? q[a * cols + k] * q[b * cols + k] : q[k * cols + a] * q[k * cols + b];
         CHECK(std::abs(dot - (a == b)) < 1e-12);
       }
+  }
+}
+
+/// Made in parts by any number of threads, and stored in blocks, the values are those of initialValues.
+static void initialisedStore() {
+  std::vector<TensorInfo> tensors = {tensor({64, 32, 3, 3}, "he_normal", 288, 1), tensor({10001}, "uniform", 1, 1, {1}), tensor({9, 4}, "orthogonal", 1, 1)};
+  tensors[0].storage = {true, 32};
+  for (int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    TensorStore store(tensors, CNN_F64);
+    const uint64_t before = store.version();
+    store.initialise(5, pool);
+    CHECK(store.version() != before);
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      std::vector<double> values(size_t(tensors[i].elements));
+      store.readLogical(i, values.data());
+      CHECK(values == initialValues(tensors[i], 5, i));
+    }
   }
 }
 
@@ -262,6 +281,7 @@ int main() {
   pool();
   layouts();
   initialisation();
+  initialisedStore();
   orders();
   pictures();
   augmentation();
