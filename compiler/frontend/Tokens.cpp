@@ -113,7 +113,7 @@ private:
 
   /// One message for a pair of them.
   void singleQuote(const Token &token, const std::vector<Token> &tokens) {
-    if (token.first <= quotedUntil)
+    if (token.first < quotedUntil)
       return;
     auto &d = diagnostics.report(Diag::UnknownCharacter, span(token), {token.text});
     auto isEnd = [&](const Token &other) { return other.text == "'" || span(other).line != span(token).line; };
@@ -122,7 +122,7 @@ private:
       d.help("strings stand in double quotes");
       return;
     }
-    quotedUntil = end->first;
+    quotedUntil = end->first + 1;
     d.fix(span(token), "\"", "strings stand in double quotes");
     d.remarks.back().fixes.push_back({span(*end), "\""});
   }
