@@ -21,8 +21,6 @@ int64_t resident(int64_t bytes) {
   return (bytes + unit - 1) / unit * unit;
 }
 
-int64_t elementBytes(Precision precision) { return precision == Precision::F64 ? 8 : precision == Precision::BF16 ? 2 : 4; }
-
 std::string inMib(int64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f MiB", double(bytes) / mib);
@@ -32,12 +30,12 @@ std::string inMib(int64_t bytes) {
 } // namespace
 
 std::string memoryReport(const Network &network, const Program &trainStep, int64_t scratchBytes, bool json) {
-  int64_t tensors = 0;
-  for (const Buffer &b : trainStep.buffers)
+  int64_t tensors = 0, pictures = 0, N = network.train.batch;
+  for (const Buffer &b : trainStep.buffers) {
     tensors += b.space == Buffer::Space::Tensor ? resident(b.bytes) : 0;
-  int64_t element = elementBytes(network.train.precision), N = network.train.batch;
-  int64_t image = network.input.channels * network.input.height * network.input.width * element;
-  int64_t batch = resident(N * image) + resident(N * (2 * int64_t(sizeof(int32_t)) + element)); // pictures; two labels and their shares
+    pictures += b.space == Buffer::Space::Input ? b.bytes : 0;
+  }
+  int64_t batch = resident(pictures) + resident(N * (2 * int64_t(sizeof(int32_t)) + int64_t(sizeof(double)))); // two labels and their shares at most
   int64_t arena = resident(trainStep.arenaBytes);
   auto peak = [&](int64_t threads) { return programBytes + tensors + arena + batch + threads * scratchBytes + (threads - 1) * threadBytes; };
   if (json)
