@@ -87,7 +87,7 @@ def main():
     a = p.parse_args()
     case, recipe, kept, f32_error = golden(a.case)
     with open(os.path.join(os.path.dirname(a.case), "bf16_error.json")) as f:
-        bf16_error = json.load(f)[case]
+        bf16_error = json.load(f).get(case, {})
 
     def bound_of(key, largest):
         if a.precision == "f64":
