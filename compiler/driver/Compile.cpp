@@ -7,6 +7,7 @@
 #include "compiler/codegen/Tuner.h"
 #include "compiler/driver/Description.h"
 #include "compiler/driver/Memory.h"
+#include "compiler/driver/Traffic.h"
 #include "compiler/irgen/Generate.h"
 #include "compiler/pipeline/Pipeline.h"
 
@@ -58,9 +59,9 @@ public:
     if (!names)
       return fail(toString(names.takeError()));
     pipeline.narrow = network.train.precision == Precision::BF16;
-    bool isProgram = options.emit == "exe" || options.emit == "lib";
-    if (names->size() > 1 && (options.emit == "loops" || options.emit == "llvm" || options.emit == "asm" || options.emit == "obj" || options.emit == "memory"))
-      return fail((options.emit == "memory" ? "show --memory" : "--emit=" + options.emit) + " shows the code of one processor; --mcpu " + options.mcpu + " names " + std::to_string(names->size()));
+    bool isProgram = options.emit == "exe" || options.emit == "lib", isReport = options.emit == "memory" || options.emit == "traffic";
+    if (names->size() > 1 && (options.emit == "loops" || options.emit == "llvm" || options.emit == "asm" || options.emit == "obj" || isReport))
+      return fail((isReport ? "show --" : "--emit=") + options.emit + " shows the code of one processor; --mcpu " + options.mcpu + " names " + std::to_string(names->size()));
     std::string cpus;
     for (const std::string &name : *names) {
       auto processor = makeProcessor(name, optimisation());
@@ -101,6 +102,8 @@ public:
       return print(*levels.front()->kernels);
     if (options.emit == "memory")
       return write(memoryReport(network, levels.front()->tables.trainStep, mostScratch(*levels.front()->kernels), options.json));
+    if (options.emit == "traffic")
+      return write(trafficReport(network, levels.front()->tables.trainStep, options.json));
     return isProgram ? makeProgram() : makeText(*levels.front());
   }
 
@@ -146,7 +149,7 @@ private:
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &level.tables.trainStep}, {"predict", &level.tables.predict}, {"predict_one", &level.tables.predictOne}};
     for (auto [name, program] : functions) {
-      if (program == &level.tables.trainStep ? options.inference : options.emit == "memory")
+      if (program == &level.tables.trainStep ? options.inference : options.emit == "memory" || options.emit == "traffic")
         continue;
       auto lowered = lowerToKernels(own->lookupSymbol(name), *level.kernels, level.cache, level.processor.info);
       if (failed(lowered))

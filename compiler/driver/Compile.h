@@ -11,8 +11,8 @@ struct CompileOptions {
   std::string inputPath;  ///< as the user named it
   std::string sourceText; ///< goes into the description
   std::string outputPath; ///< "-": standard output
-  std::string emit;       ///< "exe", or a stage: cnn train linalg loops llvm asm obj ptx lib; "memory": what `show --memory` prints
-  bool json = false;      ///< of "memory"
+  std::string emit;       ///< "exe", or a stage: cnn train linalg loops llvm asm obj ptx lib; "memory", "traffic": what `show` prints of them
+  bool json = false;      ///< of "memory" and "traffic"
   std::string target = "cpu"; ///< "cpu" or "cuda"
   std::string mcpu = "native"; ///< several joined by +
   std::string command;    ///< the command line, for the record

@@ -43,7 +43,7 @@ struct CommandLine {
   std::string fix; ///< of check: "", "write" or "diff"
   std::vector<std::string> files; ///< of fmt
   bool onlyCheck = false;         ///< of fmt
-  bool json = false, memory = false, version = false, verbose = false, noWinograd = false, noCache = false, tune = false, inference = false;
+  bool json = false, memory = false, traffic = false, version = false, verbose = false, noWinograd = false, noCache = false, tune = false, inference = false;
   int level = 3;
   std::string mode; ///< "", "check" or "show"
 };
@@ -186,13 +186,13 @@ int run(const CommandLine &c, const std::string &command) {
       diagnostics.report(Diag::Environment, {}, {"cannot write `" + c.graph + "`: " + std::strerror(errno)});
     return finish(c, diagnostics, 0);
   }
-  if (c.mode == "show" && !c.memory)
+  if (c.mode == "show" && !c.memory && !c.traffic)
     return emitText(c, c.json ? showJson(networks[0]) : showTable(networks[0]), diagnostics);
 
   CompileOptions options;
   options.inputPath = c.input;
   options.sourceText = source->text;
-  options.emit = c.memory ? "memory" : c.emit;
+  options.emit = c.memory ? "memory" : c.traffic ? "traffic" : c.emit;
   options.json = c.json;
   options.outputPath = c.output.empty() && options.emit != "exe" ? "-" : c.output;
   options.target = c.target;
@@ -237,7 +237,8 @@ int realMain(int argc, char **argv) {
   addInput(*show, c, true);
   show->add_flag("--json", c.json, "as JSON");
   show->add_flag("--memory", c.memory, "what the trainer will hold at its peak, in place of the table; this loads the compiler");
-  show->add_option("--mcpu", c.mcpu, "the processor that --memory is asked of");
+  show->add_flag("--traffic", c.traffic, "the bytes that a training step moves, kernel by kernel, and the least that it could; this loads the compiler")->excludes("--memory");
+  show->add_option("--mcpu", c.mcpu, "the processor that --memory and --traffic are asked of");
   show->add_option("-o", c.output, "the file to write");
   show->add_option("--graph", c.graph, "FILE.svg or FILE.dot: a picture of the network instead");
   auto *fmt = app.add_subcommand("fmt", "set indentation and spaces anew");
