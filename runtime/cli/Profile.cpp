@@ -55,10 +55,9 @@ struct Measured {
 
 static double perSecond(double amount, double seconds) { return seconds > 0 ? amount / seconds : 0; }
 
-static Measured summarise(const LaunchProfile &profile, const Peak &peak, bool isF64) {
+static Measured summarise(const LaunchProfile &profile, const Peak &peak, double flops) {
   Measured m;
   m.steps = profile.steps;
-  const double flops = isF64 ? peak.flops64 : peak.flops32;
   std::map<std::string, size_t> index;
   for (const LaunchProfile::Row &row : profile.rows()) {
     const std::string what = row.kernel->what ? row.kernel->what : "", layer = row.kernel->layer ? row.kernel->layer : "";
@@ -86,8 +85,7 @@ static Json toJson(const Cost &c, double peakFlops, const Peak &peak) {
           {"limit_ms", c.limit * 1e3}};
 }
 
-static void printJson(const Measured &m, const Peak &peak, const Description &d, const Options &o, bool isF64) {
-  const double flops = isF64 ? peak.flops64 : peak.flops32;
+static void printJson(const Measured &m, const Peak &peak, const Description &d, const Options &o, double flops) {
   Json kernels = Json::array(), layers = Json::array(), directions = Json::object();
   for (const Kernel &k : m.kernels) {
     Json entry{{"layer", k.layer}, {"direction", k.direction}, {"operation", k.operation}, {"pieces", k.pieces}, {"ms_min", k.least * 1e3}};
@@ -106,7 +104,7 @@ static void printJson(const Measured &m, const Peak &peak, const Description &d,
   const Json object{{"what", o.what}, {"net", d.name}, {"dtype", d.precision}, {"threads", o.threads}, {"batch", m.batch}, {"steps", m.steps},
                     {"step_ms", m.step * 1e3}, {"step_ms_unobserved", m.unobserved * 1e3}, {"kernels_ms", m.total.seconds * 1e3},
                     {"not_in_kernels_ms", (m.step - m.total.seconds) * 1e3},
-                    {"peak", {{"vectors", peak.vectors}, {"f32_gflop_s", peak.flops32 * 1e-9}, {"f64_gflop_s", peak.flops64 * 1e-9},
+                    {"peak", {{"vectors", peak.vectors}, {"f32_gflop_s", peak.flops32 * 1e-9}, {"f64_gflop_s", peak.flops64 * 1e-9}, {"bf16_gflop_s", peak.flops16 * 1e-9},
                               {"copy_memory_gb_s", peak.memoryBytes * 1e-9}, {"copy_cache_gb_s", peak.cacheBytes * 1e-9},
                               {"empty_launch_us", peak.launchSeconds * 1e6}}},
                     {"total", toJson(m.total, flops, peak)}, {"directions", directions}, {"layers", layers}, {"kernels", kernels}};
@@ -161,13 +159,12 @@ static void printKernels(const Measured &m, double flops, const Peak &peak, size
     fmt::print("{:<{}} {:>7} {:>8.3f} {}\n", nameOf(*k), std::max<size_t>(width, 30), k->pieces, k->least * 1e3, rates(k->cost, m, flops, peak));
 }
 
-static void printText(const Measured &m, const Peak &peak, const Description &d, const Options &o, bool isF64) {
-  const double flops = isF64 ? peak.flops64 : peak.flops32;
+static void printText(const Measured &m, const Peak &peak, const Description &d, const Options &o, double flops) {
   const std::string threads = fmt::format("{} thread{}", o.threads, o.threads == 1 ? "" : "s");
   fmt::print("{} {} {} batch {} on {}: {:.3f} ms a step ({:.3f} without the profile's clocks), {:.0f} img/s, mean of {} steps\n", d.name, o.what,
              d.precision, m.batch, threads, m.step * 1e3, m.unobserved * 1e3, double(m.batch) / m.step, m.steps);
-  fmt::print("measured here, {}, {}: FMA {:.1f} GFLOP/s f32, {:.1f} f64; copy {:.1f} GB/s from memory, {:.1f} within caches; "
-             "an empty launch {:.2f} us\n\n", threads, peak.vectors, peak.flops32 * 1e-9, peak.flops64 * 1e-9, peak.memoryBytes * 1e-9,
+  fmt::print("measured here, {}, {}: FMA {:.1f} GFLOP/s f32, {:.1f} f64, products of pairs {:.1f} bf16; copy {:.1f} GB/s from memory, {:.1f} within caches; "
+             "an empty launch {:.2f} us\n\n", threads, peak.vectors, peak.flops32 * 1e-9, peak.flops64 * 1e-9, peak.flops16 * 1e-9, peak.memoryBytes * 1e-9,
              peak.cacheBytes * 1e-9, peak.launchSeconds * 1e6);
   printLayers(m, flops, peak);
   printKernels(m, flops, peak, o.kernels);
@@ -193,7 +190,7 @@ static void writeTrace(const std::string &path, const LaunchProfile &profile, co
 
 int runProfile(const cnn_model &model, const Options &o) {
   const Description d = parseDescription(model);
-  const bool train = o.what == "train", isF64 = model.element_kind == CNN_F64;
+  const bool train = o.what == "train";
   const int64_t N = o.batch ? o.batch : train ? model.train_step.batch : model.infer.batch;
   if (train && N != model.train_step.batch)
     fail(Exit::usage, "the batch of training is compiled in: {}; --batch says {} (compile with cnnc --batch {})", model.train_step.batch, N, N);
@@ -224,11 +221,12 @@ int runProfile(const cnn_model &model, const Options &o) {
     observed += secondsOf(&profile);
     bare += secondsOf(nullptr);
   }
-  Measured m = summarise(profile, peak, isF64);
+  const double flops = peak.flopsOf(d.precision);
+  Measured m = summarise(profile, peak, flops);
   m.batch = N;
   m.step = observed / double(profile.steps);
   m.unobserved = bare / double(profile.steps);
-  o.json ? printJson(m, peak, d, o, isF64) : printText(m, peak, d, o, isF64);
+  o.json ? printJson(m, peak, d, o, flops) : printText(m, peak, d, o, flops);
   if (!o.trace.empty())
     writeTrace(o.trace, profile, d);
   return 0;

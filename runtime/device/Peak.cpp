@@ -38,6 +38,9 @@ FMA_LOOP(avx32, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_cvts
 FMA_LOOP(avx64, "avx2,fma", __m256d, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_cvtsd_f64)
 FMA_LOOP(avx512of32, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_cvtss_f32)
 FMA_LOOP(avx512of64, "avx512f", __m512d, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_cvtsd_f64)
+// The bits of two bf16 in each lane; sums of them stay finite.
+#define PAIR_STEP(a, b, c) _mm512_dpbf16_ps(a, (__m512bh)(b), (__m512bh)(c))
+FMA_LOOP(avx512of16, "avx512f,avx512bf16", __m512, _mm512_set1_ps, PAIR_STEP, _mm512_cvtss_f32)
 
 static double bestSeconds(int times, const std::function<void()> &f) {
   double best = 1e30;
@@ -85,6 +88,8 @@ Peak measurePeak(ThreadPool &pool, const std::string &features) {
     single = avx32, twice = avx64, bytes = 32, peak.vectors = "AVX2";
   peak.flops32 = flops(pool, single, bytes / 4);
   peak.flops64 = flops(pool, twice, bytes / 8);
+  if (usable("avx512bf16") && __builtin_cpu_supports("avx512bf16"))
+    peak.flops16 = flops(pool, avx512of16, 2 * bytes / 4);
   // Far beyond a share of the last cache; and half of a core's own (256 KiB at least in every processor of these vectors).
   constexpr size_t beyondCache = size_t(96) << 20, withinCache = size_t(128) << 10;
   peak.memoryBytes = copyRate(pool, beyondCache, 1);

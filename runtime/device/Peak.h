@@ -9,6 +9,9 @@ namespace rt {
 struct Peak {
   std::string vectors;            ///< the widest that the code may use: "AVX-512", "AVX2", "SSE2 (no FMA)"
   double flops32 = 0, flops64 = 0; ///< a second; a fused multiply-add counts as two
+  double flops16 = 0;              ///< of products of pairs of bf16 summed in f32; 0 where the code may not use them
+  /// What code of a precision ("f32", "f64", "bf16") can reach.
+  double flopsOf(const std::string &precision) const { return precision == "f64" ? flops64 : precision == "bf16" && flops16 > 0 ? flops16 : flops32; }
   double memoryBytes = 0;          ///< copied a second, read and written bytes together, from and to memory
   double cacheBytes = 0;           ///< the same within each core's own cache
   double launchSeconds = 0;        ///< of a launch with nothing to do on every thread
