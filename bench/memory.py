@@ -3,7 +3,8 @@
 
   bench/memory.py [--cnnc build/bin/cnnc] [--nets mlp,lenet,...] [--batch 32,128] [--threads 1,2,3,4] [--bound 0.02]
 
-The peak is VmHWM of `bench`, as the kernel counts it. Exit status 1 where a prediction is off by more than the bound."""
+The peak is VmHWM of `bench`, as the kernel counts it. Exit status 1 where a prediction is off by more than the bound, and by more than
+PAGES: how much of a program's file and of libc is mapped around a fault differs from system to system, which a trainer of 10 MiB notices."""
 import argparse
 import json
 import os
@@ -13,6 +14,8 @@ import tempfile
 import time
 
 from measure import HERE, add_arguments, compile_net
+
+PAGES = 400 << 10  # bytes
 
 
 def peak_bytes(program, threads):
@@ -33,7 +36,7 @@ def main():
     add_arguments(p, batch="32,128", threads="1,2,3,4")
     p.add_argument("--bound", type=float, default=0.02)
     a = p.parse_args()
-    worst = 0.0
+    worst, failed = 0.0, False
     print(f"{'net':9} {'batch':>5} {'thr':>3} {'said MiB':>9} {'MiB':>9} {'off':>7}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for net in a.nets.split(","):
@@ -46,9 +49,10 @@ def main():
                     predicted, measured = said["peak_bytes"] + more, peak_bytes(program, threads)
                     off = predicted / measured - 1
                     worst = max(worst, abs(off))
+                    failed |= abs(off) > a.bound and abs(predicted - measured) > PAGES
                     print(f"{net:9} {batch:>5} {threads:>3} {predicted / 2**20:9.2f} {measured / 2**20:9.2f} {off:+7.2%}", flush=True)
     print(f"largest difference: {worst:.2%}")
-    return worst > a.bound
+    return failed
 
 
 if __name__ == "__main__":
