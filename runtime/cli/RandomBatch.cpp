@@ -3,6 +3,7 @@
 #include "runtime/cli/RandomBatch.h"
 #include "runtime/device/Element.h"
 #include "runtime/params/Philox.h"
+#include <algorithm>
 
 namespace rt {
 
@@ -10,12 +11,12 @@ void fillNormal(void *x, uint32_t kind, int64_t n, uint64_t seed) {
   const Philox philox(seed, Draw::bench, 0);
   withElement(kind, [&](auto zero) {
     auto *values = static_cast<decltype(zero) *>(x);
-    for (int64_t i = 0; i < n; i += 2) {
-      double pair[2];
-      philox.normalPair(uint32_t(i / 2), pair);
-      values[i] = decltype(zero)(pair[0]);
-      if (i + 1 < n)
-        values[i + 1] = decltype(zero)(pair[1]);
+    constexpr int64_t most = 4096;
+    double drawn[most];
+    for (int64_t i = 0; i < n; i += most) {
+      const int64_t take = std::min(most, n - i);
+      philox.normals(uint32_t(i / 2), take, drawn);
+      std::transform(drawn, drawn + take, values + i, [](double v) { return decltype(zero)(v); });
     }
   });
 }

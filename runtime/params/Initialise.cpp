@@ -12,23 +12,15 @@ using Values = std::vector<double>;
 
 /// Numbers first to first + n of the sequence of pairs; `first` is even.
 static void normal(const Philox &philox, int64_t first, int64_t n, double std, double *values) {
-  for (int64_t i = 0; i < n; i += 2) {
-    double pair[2];
-    philox.normalPair(uint32_t((first + i) / 2), pair);
-    values[i] = std * pair[0];
-    if (i + 1 < n)
-      values[i + 1] = std * pair[1];
-  }
+  philox.normals(uint32_t(first / 2), n, values);
+  for (int64_t i = 0; i < n; ++i)
+    values[i] *= std;
 }
 
 static void uniform(const Philox &philox, int64_t first, int64_t n, double bound, double *values) {
-  for (int64_t i = 0; i < n; i += 2) {
-    double pair[2];
-    philox.uniformPair(uint32_t((first + i) / 2), pair);
-    values[i] = bound * (2 * pair[0] - 1);
-    if (i + 1 < n)
-      values[i + 1] = bound * (2 * pair[1] - 1);
-  }
+  philox.uniforms(uint32_t(first / 2), n, values);
+  for (int64_t i = 0; i < n; ++i)
+    values[i] = bound * (2 * values[i] - 1);
 }
 
 /// Rows (or columns, where there are more rows than columns) orthonormal: Gram and Schmidt on normal deviates, twice for accuracy.

@@ -1,5 +1,5 @@
 // Initial values of parameters, statistics and optimiser states.
-// In: a tensor's init rule, the seed, the tensor's index.  Out: its elements in logical order, the same on every machine with this libm.
+// In: a tensor's init rule, the seed, the tensor's index.  Out: its elements in logical order, the same on every machine.
 #pragma once
 #include "runtime/params/Description.h"
 #include <vector>

@@ -1,11 +1,21 @@
 // Random numbers by counter (Philox4x32-10, Salmon et al. 2011): a number depends on what it is for, never on what was drawn before.
 // In: a key (the seed), what the numbers are for, and two counters.  Out: four 32-bit words, or doubles.
 #pragma once
-#include <array>
-#include <cmath>
-#include <cstdint>
+#include <stdint.h>
 
-extern "C" void cnn_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t words[4]);
+#ifdef __cplusplus
+extern "C" {
+#endif
+void cnn_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t words[4]);
+enum { CNN_PHILOX_PAIRS = 128 };
+/// The first and second deviates of so many pairs from `counter` on, counter[0] being counted up.
+void cnn_philox_uniforms(const uint32_t counter[4], const uint32_t key[2], double *first, double *second);
+void cnn_philox_normals(const uint32_t counter[4], const uint32_t key[2], double *first, double *second);
+#ifdef __cplusplus
+}
+
+#include <algorithm>
+#include <array>
 
 namespace rt {
 
@@ -33,12 +43,10 @@ public:
       pair[half] = double(((uint64_t(words[2 * half]) << 32) | words[2 * half + 1]) >> 11) * 0x1p-53;
   }
   /// The i-th pair of normal deviates (Box and Muller 1958).
-  void normalPair(uint32_t i, double pair[2]) const {
-    uniformPair(i, pair);
-    const double radius = std::sqrt(-2 * std::log(1 - pair[0])), angle = 2 * M_PI * pair[1];
-    pair[0] = radius * std::cos(angle);
-    pair[1] = radius * std::sin(angle);
-  }
+  void normalPair(uint32_t i, double pair[2]) const { normals(i, 2, pair); }
+  /// n numbers from the i-th pair on.
+  void uniforms(uint32_t i, int64_t n, double *values) const { pairs(cnn_philox_uniforms, i, n, values); }
+  void normals(uint32_t i, int64_t n, double *values) const { pairs(cnn_philox_normals, i, n, values); }
   /// The i-th integer below n (n < 2^63; the bias is below n / 2^64).
   uint64_t below(uint32_t i, uint64_t n) const {
     const auto words = block(i);
@@ -47,8 +55,21 @@ public:
   }
 
 private:
+  void pairs(decltype(cnn_philox_normals) *make, uint32_t i, int64_t n, double *values) const {
+    double first[CNN_PHILOX_PAIRS], second[CNN_PHILOX_PAIRS];
+    for (int64_t done = 0; done < n; done += 2 * CNN_PHILOX_PAIRS) {
+      std::array<uint32_t, 4> at = counter;
+      at[0] = i + uint32_t(done / 2);
+      make(at.data(), key.data(), first, second);
+      const int64_t left = std::min<int64_t>(n - done, 2 * CNN_PHILOX_PAIRS);
+      for (int64_t k = 0; k < left; ++k)
+        values[done + k] = k % 2 ? second[k / 2] : first[k / 2];
+    }
+  }
+
   std::array<uint32_t, 2> key;
   std::array<uint32_t, 4> counter;
 };
 
 } // namespace rt
+#endif
