@@ -6,7 +6,7 @@
 A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
 layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.
 A line a kernel: milliseconds of its fastest step, GFLOP/s, and the share of the bound that is reached: of the FMA peak for contractions, of a plain copy's
-bandwidth for the others. Winograd kernels are counted by the multiply-adds that they do, 16 for each 36 of the definition."""
+bandwidth for the others. Winograd kernels are counted by the multiply-adds that they do, 36 for each 144 of the definition in tiles of 4x4."""
 import argparse
 import json
 import os

@@ -226,7 +226,7 @@ int realMain(int argc, char **argv) {
   app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
   app.add_flag("--no-cache", c.noCache, "compile every kernel anew, and keep none");
   app.add_flag("--tune", c.tune, "measure every kernel with other tiles and keep the fastest, for this and later compilations; the results are the same bits");
-  app.add_flag("--no-winograd", c.noWinograd, "convolutions by their definition alone, without the faster form of 3x3 ones");
+  app.add_flag("--no-winograd", c.noWinograd, "convolutions by their definition alone, without the faster form of 3x3 and 5x5 ones");
   app.add_option("--explain", c.explain, "CODE: the long form of a message");
   app.add_flag("--version", c.version, "print the version");
   app.add_flag("-v,--verbose", c.verbose, "say what is being done");

@@ -148,7 +148,7 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
 void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y) {
   Type element = computedIn(y.element);
   Memory u = scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
-  launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned}), {read(w), write(u)}, 0,
+  launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
   launch(loc, ("winograd_" + family).str(), c.text(), {read(x), read(u), write(y)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); });
@@ -159,7 +159,7 @@ void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, const Mem
   Memory sums = scratchMemory(f.size(), dw.element);
   launch(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy), write(sums)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, dw.element); });
-  launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts}), {read(sums), write(dw)}, 0,
+  launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts, c.form.outputs, c.form.taps}), {read(sums), write(dw)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGradEnd(k, f, dw.element); });
 }
 

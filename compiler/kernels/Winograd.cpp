@@ -1,4 +1,4 @@
-// Winograd's convolution: the filter's transform, and tiles of the map through transform, sixteen products and transform back.
+// Winograd's convolution: the filter's transform, and tiles of the map through transform, a product for each cell and transform back.
 // In: WinogradConv, buffers.  Out: kernels. A piece is a run of tiles whose transformed inputs stay in the second-level cache.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Products.h"
@@ -21,7 +21,7 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   int64_t bytes = target.vectorBytes / lanes, vectors = laneChunks(c.block, lanes).front().vectors;
   Cut cut;
   cut.group = evenSplit(c.tiles(), tilePixels(vectors, target)).front();
-  int64_t cache = target.l2Bytes / 2, tileBytes = winogradCells * (c.C + vectors * lanes) * bytes;
+  int64_t cache = target.l2Bytes / 2, tileBytes = c.form.cells() * (c.C + vectors * lanes) * bytes;
   const int64_t most = target.choice.of(Knob::WinogradGroups, 8); // more reuse of the filter than the caches' speed asks for
   cut.groups = std::clamp<int64_t>(cache / (tileBytes * cut.group), 1, most);
   // Several pieces, so that every thread has some, also of a single image.
@@ -42,8 +42,8 @@ public:
     Type kept = c.pairs ? Type(k.b.getBF16Type()) : element;
     inputCell = WinogradTransforms::cellStride(T * c.C, kept.getIntOrFloatBitWidth() / 8);
     sumCell = WinogradTransforms::cellStride(T * width, k.target.vectorBytes / lanes);
-    inputs = k.scratch(kept, winogradCells * inputCell);
-    sums = k.scratch(element, winogradCells * sumCell);
+    inputs = k.scratch(kept, c.form.cells() * inputCell);
+    sums = k.scratch(element, c.form.cells() * sumCell);
     Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
     k.loop(k.constant(0), count, 1, [&](Value slot) {
       transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), {inputs, slot, inputCell, c.C});
@@ -51,7 +51,7 @@ public:
     Value groups = k.ceilDiv(count, cut.group);
     k.loop(k.constant(0), k.constant(c.O / c.block), 1, [&](Value ob) {
       for (const LaneChunk &chunk : laneChunks(c.block, lanes)) {
-        k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) {
+        k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
           k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk); });
         });
         k.loop(k.constant(0), count, 1, [&](Value slot) { finish(transforms.tileAt(k.add(first, slot)), slot, ob, chunk); });
@@ -76,7 +76,7 @@ private:
     int64_t width = chunk.vectors * lanes, units = c.C / products.perUnit();
     Value slot = k.mul(g, cut.group);
     Value from = k.add(k.mul(p, inputCell / products.perUnit()), k.mul(slot, units)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
-    Value filter = k.add(k.mul(k.add(k.mul(ob, winogradCells), p), units * c.block), chunk.start);
+    Value filter = k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), units * c.block), chunk.start);
     SmallVector<Value> total(cut.group * chunk.vectors, k.zeroVector(element, lanes));
     constexpr int64_t unroll = 4; // divides half the lanes, and so the units
     total = k.loop(k.constant(0), k.constant(units), unroll, total, [&](Value ch, ValueRange carried) -> SmallVector<Value> {
@@ -98,90 +98,118 @@ private:
         k.store(total[t * chunk.vectors + v], sums, k.add(to, t * width + v * lanes), lanes);
   }
 
-  /// y of one tile and chunk: A^T m A; the last row and column of an odd map have half tiles.
+  /// y of one tile and chunk: A^T m A; tiles of the last row and column may reach over the map.
   void finish(const WinogradTransforms::Tile &tile, Value slot, Value ob, const LaneChunk &chunk) {
-    int64_t width = chunk.vectors * lanes;
-    Value row = k.mul(tile.row, 2), column = k.mul(tile.column, 2);
+    const int64_t width = chunk.vectors * lanes, m = c.form.outputs;
+    Value row = k.mul(tile.row, m), column = k.mul(tile.column, m);
     Value out = k.mul(k.add(k.mul(k.add(k.mul(tile.n, c.OH), row), c.OW), column), c.O);
     out = k.add(k.add(out, k.mul(ob, c.block)), chunk.start);
-    Value hasRow = k.less(k.add(row, 1), k.constant(c.OH)), hasColumn = k.less(k.add(column, 1), k.constant(c.OW));
+    // Rows and columns that every tile has, and whether this one has all.
+    const int64_t sureRows = c.OH % m ? c.OH % m : m, sureColumns = c.OW % m ? c.OW % m : m;
+    Value allRows = k.less(k.add(row, m - 1), k.constant(c.OH)), allColumns = k.less(k.add(column, m - 1), k.constant(c.OW));
     for (int64_t v = 0; v < chunk.vectors; ++v) {
-      WinogradTransforms::Cells m;
-      for (int64_t p = 0; p < winogradCells; ++p)
-        m.push_back(k.load(sums, k.add(k.mul(slot, width), p * sumCell + v * lanes), lanes));
-      auto values = transforms.output(m);
-      auto store = [&](int64_t i, int64_t j) { k.store(values[i * 2 + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), lanes); };
-      auto ifNeeded = [&](bool odd, Value condition, llvm::function_ref<void()> body) { odd ? k.when(condition, body) : body(); };
-      store(0, 0);
-      ifNeeded(c.OW % 2, hasColumn, [&] { store(0, 1); });
-      ifNeeded(c.OH % 2, hasRow, [&] {
-        store(1, 0);
-        ifNeeded(c.OW % 2, hasColumn, [&] { store(1, 1); });
-      });
+      SmallVector<Value> values;
+      transforms.output(
+          [&](int64_t i, int64_t j) { return k.load(sums, k.add(k.mul(slot, width), (i * c.form.side() + j) * sumCell + v * lanes), lanes); },
+          [&](int64_t, Value value) { values.push_back(value); });
+      auto store = [&](int64_t firstRow, int64_t endRow, int64_t firstColumn, int64_t endColumn) {
+        for (int64_t i = firstRow; i < endRow; ++i)
+          for (int64_t j = firstColumn; j < endColumn; ++j)
+            k.store(values[i * m + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), lanes);
+      };
+      auto rows = [&](int64_t first, int64_t end) {
+        store(first, end, 0, sureColumns);
+        if (sureColumns < m)
+          k.when(allColumns, [&] { store(first, end, sureColumns, m); });
+      };
+      rows(0, sureRows);
+      if (sureRows < m)
+        k.when(allRows, [&] { rows(sureRows, m); });
     }
   }
 };
+
+/// Vector instructions of the convolution: products, transforms with their loads and stores, the filter's transform.
+double costOf(const WinogradConv &c, int64_t lanes) {
+  const WinogradMatrices m = WinogradMatrices::of(c.form);
+  const double n = double(c.form.side()), r = double(c.form.taps), o = double(c.form.outputs), cells = n * n;
+  constexpr double address = 6, tile = 40, scattered = 2.5; // of addresses and loops; stores to as many places as there are cells
+  const double input = 2 * cells + 2 * n * double(winogradOperations(m.input)) + address;
+  const double output = cells + o * o + (n + o) * double(winogradOperations(m.output));
+  const double filter = scattered * (r * r + cells + (r + n) * double(winogradOperations(m.filter)));
+  const double in = double(c.C) / double(lanes), out = double(c.O) / double(lanes), rate = c.pairs ? 2 : 1; // products of an instruction and lane
+  return double(c.tiles()) * (cells * double(c.C) * out / rate + in * input + out * output + tile) + double(c.C) * out * filter;
+}
 
 } // namespace
 
 WinogradConv WinogradConv::forward(const WindowGeometry &g) {
   WinogradConv c;
   c.N = g.N, c.H = g.H, c.W = g.W, c.C = g.C, c.OH = g.OH, c.OW = g.OW, c.O = g.O;
-  c.PT = g.PT, c.PL = g.PL, c.block = g.block;
+  c.PT = g.PT, c.PL = g.PL, c.block = g.block, c.form.taps = g.KH;
   return c;
 }
 
 WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
   WinogradConv c;
   c.N = g.N, c.H = g.OH, c.W = g.OW, c.C = g.O, c.OH = g.H, c.OW = g.W, c.O = g.C;
-  c.PT = g.KH - 1 - g.PT, c.PL = g.KW - 1 - g.PL, c.block = block;
+  c.PT = g.KH - 1 - g.PT, c.PL = g.KW - 1 - g.PL, c.block = block, c.form.taps = g.KH;
   c.turned = true;
   return c;
 }
 
-std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs}); }
+std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, form.outputs, form.taps}); }
 
-bool winogradPays(const WindowGeometry &g, const WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
-  if (g.KH != 3 || g.KW != 3 || g.SH != 1 || g.SW != 1 || g.DH != 1 || g.DW != 1 || g.G != 1)
-    return false;
+bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
   constexpr int64_t unroll = 4, stackBytes = 1 << 20;
+  // Six cells a side round 2.4 times as much as the definition at 16 channels, and less than twice at 32: accumulation is then the larger part.
+  // Transformed maps of theirs are too far apart in size for bf16.
+  constexpr int64_t fewestChannels = 32;
+  if (g.KH != g.KW || (g.KH != 3 && g.KH != 5) || g.SH != 1 || g.SW != 1 || g.DH != 1 || g.DW != 1 || g.G != 1)
+    return false;
   if (!target.winograd || c.C % lanes || c.C % unroll || c.block % lanes || c.PT < 0 || c.PL < 0)
     return false;
-  if (cutOf(c, target, lanes).tiles() * winogradCells * c.C * (target.vectorBytes / lanes) > stackBytes)
-    return false;
-  // Vector instructions: products at the share of the peak that both forms reach, transforms by their loads, additions and stores.
-  constexpr double input = 70, output = 45, tile = 40, filter = 150, gain = 0.9;
-  double tiles = double(c.tiles()), in = double(c.C) / lanes, out = double(c.O) / lanes;
-  double direct = double(directFlops) / 2 / lanes;
-  double rate = c.pairs ? 2 : 1; // products of an instruction and lane
-  double cost = tiles * (winogradCells * double(c.C) * out / rate + in * input + out * output + tile) + double(c.C) * out * filter;
-  return cost < gain * direct / rate;
+  constexpr double gain = 0.9;
+  double least = gain * double(directFlops) / 2 / double(lanes) / (c.pairs ? 2 : 1);
+  bool pays = false;
+  for (WinogradForm form : {WinogradForm{2, 3}, WinogradForm{4, 3}, WinogradForm{2, 5}}) {
+    if (form.taps != g.KH || (form.side() > 4 && (c.pairs || c.C < fewestChannels)))
+      continue;
+    WinogradConv tried = c;
+    tried.form = form;
+    if (cutOf(tried, target, lanes).tiles() * form.cells() * c.C * (target.vectorBytes / lanes) > stackBytes)
+      continue;
+    if (const double cost = costOf(tried, lanes); cost < least)
+      least = cost, c = tried, pays = true;
+  }
+  return pays;
 }
 
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type element) {
   WinogradTransforms transforms(k, c, element);
   int64_t lanes = k.lanes(element), run = c.C * c.block, blocks = c.O / c.block, units = c.pairs ? run / 2 : run;
-  constexpr int64_t taps = 9, grain = 1024; // elements of a piece
+  const int64_t side = c.form.taps, taps = side * side;
+  constexpr int64_t grain = 1024; // elements of a piece
   int64_t perBlock = (units + grain - 1) / grain;
   Value ob = k.div(k.piece, perBlock), first = k.mul(k.mod(k.piece, perBlock), grain);
-  Value from = k.mul(ob, taps * run), to = k.mul(ob, winogradCells * units);
-  auto transformed = [&](Value at) {
-    WinogradTransforms::Cells g;
-    for (int64_t t = 0; t < taps; ++t)
-      g.push_back(k.load(k.buffer(0), k.add(k.add(from, at), (c.turned ? taps - 1 - t : t) * run), lanes));
-    return transforms.filter(g);
+  Value from = k.mul(ob, taps * run), to = k.mul(ob, c.form.cells() * units);
+  auto transformed = [&](Value at, WinogradTransforms::Use use) {
+    transforms.filter(
+        [&](int64_t i, int64_t j) {
+          int64_t t = i * side + j;
+          return k.load(k.buffer(0), k.add(k.add(from, at), (c.turned ? taps - 1 - t : t) * run), lanes);
+        },
+        use);
   };
   k.loop(first, k.min(k.add(first, grain), k.constant(units)), lanes, [&](Value i) {
-    if (!c.pairs) {
-      for (auto [p, value] : llvm::enumerate(transformed(i)))
-        k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes);
-      return;
-    }
+    if (!c.pairs)
+      return transformed(i, [&](int64_t p, Value value) { k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes); });
     // Unit (c/2, lane) is of the channels c and c + 1.
     Value low = k.add(k.mul(k.div(i, c.block), 2 * c.block), k.mod(i, c.block));
-    auto lows = transformed(low), highs = transformed(k.add(low, c.block));
-    for (int64_t p = 0; p < winogradCells; ++p)
-      k.storePairs(lows[p], highs[p], k.buffer(1), k.add(k.add(to, i), p * units), lanes);
+    SmallVector<Value> lows;
+    transformed(low, [&](int64_t, Value value) { lows.push_back(value); });
+    transformed(k.add(low, c.block),
+                [&](int64_t p, Value value) { k.storePairs(lows[p], value, k.buffer(1), k.add(k.add(to, i), p * units), lanes); });
   });
   k.finish();
   return blocks * perBlock;

@@ -1,6 +1,6 @@
 // The filter's gradient in Winograd's form: dU[p] = sum over tiles of (B^T d B)[p]^T (A dy A^T)[p], then dw = G^T dU G.
-// In: WinogradFilterGrad, buffers x, dy.  Out: two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay
-// in the second-level cache while runs of tiles pass over them. Parts are added in order.
+// In: WinogradFilterGrad, buffers x, dy.  Out: two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay in the
+// second-level cache while runs of tiles pass over them, one group of rows of cells after the other. Parts are added in order.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
@@ -18,12 +18,13 @@ public:
         products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), sums(k.buffer(2)) {}
 
   int64_t run() {
-    int64_t bytes = k.target.vectorBytes / lanes, blockSums = winogradCells * f.channels * f.outputs;
+    int64_t bytes = k.target.vectorBytes / lanes, blockSums = f.cells() * f.channels * f.outputs;
     int64_t perSlot = products.perUnit(); // tiles that share a slot of scratch memory
-    int64_t tileBytes = winogradCells * (f.channels + f.outputs) * bytes / perSlot;
+    int64_t tileBytes = f.cells() * (f.channels + f.outputs) * bytes / perSlot;
     constexpr int64_t fewest = 16;
     const int64_t most = k.target.choice.of(Knob::WinogradTiles, 64);
-    int64_t T = std::clamp<int64_t>((k.target.l2Bytes * 5 / 8 - blockSums * bytes) / tileBytes, fewest, most);
+    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - f.groups() * blockSums * bytes, k.target.l2Bytes / 4);
+    int64_t T = std::clamp<int64_t>(room / tileBytes, fewest, most);
     int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
     int64_t slots = T / perSlot;
@@ -31,32 +32,27 @@ public:
     Value outputBlock = k.mod(k.piece, c.O / f.outputs), rest = k.div(k.piece, c.O / f.outputs);
     Value channelBlock = k.mod(rest, c.C / f.channels), part = k.div(rest, c.C / f.channels);
     Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
-    target = k.mul(k.piece, blockSums);
+    target = k.mul(k.piece, f.groups() * blockSums);
 
     Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
     int64_t unitBytes = unit.getIntOrFloatBitWidth() / 8;
     inputCell = WinogradTransforms::cellStride(slots * f.channels, unitBytes);
     gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
-    Value inputs = k.scratch(unit, winogradCells * inputCell), grads = k.scratch(unit, winogradCells * gradCell);
+    Value inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
     Value zero = k.zeroVector(element, lanes);
-    k.loop(k.constant(0), k.constant(blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
+    k.loop(k.constant(0), k.constant(f.groups() * blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
     k.loop(firstTile, lastTile, T, [&](Value from) {
       Value count = k.min(k.constant(T), k.sub(lastTile, from));
       Value used = k.ceilDiv(count, perSlot);
-      k.loop(k.constant(0), used, 1, [&](Value slot) {
-        auto transform = [&](Value number, WinogradTransforms::Place::Half half) {
-          auto tile = transforms.tileAt(k.add(from, number));
-          transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), {inputs, slot, inputCell, f.channels, half});
-          transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), {grads, slot, gradCell, f.outputs, half});
-        };
-        using Place = WinogradTransforms::Place;
-        if (!c.pairs)
-          return transform(slot, Place::Whole);
-        Value number = k.mul(slot, 2), next = k.add(number, 1);
-        transform(number, Place::Low);
-        k.when(k.less(next, count), [&] { transform(next, Place::High); });
+      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
+        const auto groups = c.form.rowGroups();
+        for (auto [number, rows] : llvm::enumerate(groups)) {
+          auto transforms = [&, rows = rows] { transform(from, count, used, channelBlock, outputBlock, rows, inputs, grads); };
+          groups.size() == 1 ? transforms() : k.when(k.equal(group, k.constant(int64_t(number))), transforms);
+        }
+        k.loop(k.constant(0), k.constant(f.cells()), 1,
+               [&](Value p) { product(p, k.add(target, k.mul(group, blockSums)), used, inputs, grads); });
       });
-      k.loop(k.constant(0), k.constant(winogradCells), 1, [&](Value p) { product(p, used, inputs, grads); });
     });
     return f.parts * f.blocks();
   }
@@ -72,8 +68,25 @@ private:
   Value x, dy, sums, target;
   int64_t inputCell = 0, gradCell = 0;
 
-  /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots.
-  void product(Value p, Value count, Value inputs, Value grads) {
+  /// These rows of cells of the `count` tiles from number `from` on, in `used` slots.
+  void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows, Value inputs, Value grads) {
+    using Place = WinogradTransforms::Place;
+    k.loop(k.constant(0), used, 1, [&](Value slot) {
+      auto put = [&](Value number, Place::Half half) {
+        auto tile = transforms.tileAt(k.add(from, number));
+        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, slot, inputCell, f.channels, half});
+        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, slot, gradCell, f.outputs, half});
+      };
+      if (!c.pairs)
+        return put(slot, Place::Whole);
+      Value number = k.mul(slot, 2), next = k.add(number, 1);
+      put(number, Place::Low);
+      k.when(k.less(next, count), [&] { put(next, Place::High); });
+    });
+  }
+
+  /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
+  void product(Value p, Value target, Value count, Value inputs, Value grads) {
     for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile
@@ -151,7 +164,7 @@ int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, T
 int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element) {
   const WinogradConv &c = f.conv;
   WinogradTransforms transforms(k, c, element);
-  int64_t lanes = k.lanes(element), cell = f.channels * f.outputs, blockSums = winogradCells * cell;
+  int64_t lanes = k.lanes(element), cell = f.channels * f.outputs, blockSums = c.form.cells() * cell;
   Value sums = k.buffer(0), dw = k.buffer(1);
   // A piece is one input channel.
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
@@ -159,9 +172,15 @@ int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f
     k.loop(k.constant(0), k.constant(f.outputs), lanes, [&](Value lane) {
       Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
       from = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
+      // Cells in the order of their groups.
       SmallVector<Value> u;
-      for (int64_t p = 0; p < winogradCells; ++p)
+      SmallVector<int64_t> rowPlaces(c.form.side());
+      for (int64_t p = 0; p < c.form.cells(); ++p)
         u.push_back(k.load(sums, k.add(from, p * cell), lanes));
+      int64_t place = 0;
+      for (const auto &rows : c.form.rowGroups())
+        for (int64_t row : rows)
+          rowPlaces[row] = place++;
       u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
         SmallVector<Value> next;
         Value at = k.add(from, k.mul(part, f.blocks() * blockSums));
@@ -170,10 +189,10 @@ int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f
         return next;
       });
       Value o = k.add(k.mul(outputBlock, f.outputs), lane);
-      Value to = k.add(k.mul(k.div(o, c.block), 9 * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
+      Value to = k.add(k.mul(k.div(o, c.block), c.form.taps * c.form.taps * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
       to = k.add(to, k.mod(o, c.block));
-      for (auto [t, value] : llvm::enumerate(transforms.filterAdjoint({u.begin(), u.end()})))
-        k.store(value, dw, k.add(to, t * c.C * c.block), lanes);
+      transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; },
+                               [&](int64_t t, Value value) { k.store(value, dw, k.add(to, t * c.C * c.block), lanes); });
     });
   });
   k.finish();

@@ -5,9 +5,43 @@
 using namespace mlir;
 
 namespace cnnc {
+namespace {
+
+struct Emit {
+  using Value = mlir::Value;
+  KernelBuilder &k;
+  Type element;
+  int64_t lanes;
+  Value number(double c) { return k.splat(k.scalar(element, c), lanes); }
+  Value add(Value x, Value y) { return arith::AddFOp::create(k.b, k.loc, x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(k.b, k.loc, x, y); }
+  Value mul(double c, Value x) { return arith::MulFOp::create(k.b, k.loc, x, number(c)); }
+  Value fma(double c, Value x, Value y) { return k.fma(x, number(c), y); }
+};
+
+} // namespace
+
+void WinogradTransforms::both(const WinogradMatrix &M, const WinogradMatrix &N, Cell m, Use use) {
+  Emit emit{k, element, lanes};
+  std::vector<std::vector<Value>> columns;
+  for (size_t j = 0; j < N[0].size(); ++j) {
+    std::vector<Value> v;
+    for (size_t i = 0; i < M[0].size(); ++i)
+      v.push_back(m(int64_t(i), int64_t(j)));
+    columns.push_back(WinogradProduct<Emit>(emit, M).of(v));
+  }
+  int64_t number = 0;
+  for (size_t i = 0; i < M.size(); ++i) {
+    std::vector<Value> v;
+    for (const std::vector<Value> &column : columns)
+      v.push_back(column[i]);
+    for (Value value : WinogradProduct<Emit>(emit, N).of(v))
+      use(number++, value);
+  }
+}
 
 void WinogradTransforms::squares(Value map, Value n, Value row, Value column, int64_t side, int64_t H, int64_t W, int64_t mapChannels,
-                                 Value firstChannel, int64_t channels, bool mayLeave, llvm::function_ref<void(Value, const Cells &)> use) {
+                                 Value firstChannel, int64_t channels, bool mayLeave, llvm::function_ref<void(Value, Cell)> use) {
   auto addressOf = [&](Value i, Value j) {
     Value at = k.add(k.mul(k.add(k.mul(n, H), i), W), j);
     return k.add(k.mul(at, mapChannels), firstChannel);
@@ -15,11 +49,7 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
   auto inside = [&] {
     Value base = addressOf(row, column);
     k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
-      Cells cells;
-      for (int64_t i = 0; i < side; ++i)
-        for (int64_t j = 0; j < side; ++j)
-          cells.push_back(k.load(map, k.add(k.add(base, ch), (i * W + j) * mapChannels), lanes));
-      use(ch, cells);
+      use(ch, [&](int64_t i, int64_t j) { return k.load(map, k.add(k.add(base, ch), (i * W + j) * mapChannels), lanes); });
     });
   };
   if (!mayLeave)
@@ -35,7 +65,7 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
   k.b.setInsertionPointToStart(&branch.getThenRegion().front());
   inside();
   k.b.setInsertionPointToStart(&branch.getElseRegion().front());
-  Cells address, masks;
+  SmallVector<Value> address, masks;
   auto clamp = [&](Value i, int64_t extent) { return k.min(k.max(i, k.constant(0)), k.constant(extent - 1)); };
   for (int64_t i = 0; i < side; ++i)
     for (int64_t j = 0; j < side; ++j) {
@@ -44,34 +74,33 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
       masks.push_back(k.splat(both(within(r, H), within(s, W)), lanes));
     }
   k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
-    Cells cells;
-    for (auto [at, mask] : llvm::zip(address, masks))
-      cells.push_back(k.loadMasked(map, k.add(at, ch), mask));
-    use(ch, cells);
+    use(ch, [&](int64_t i, int64_t j) { return k.loadMasked(map, k.add(address[i * side + j], ch), masks[i * side + j]); });
   });
 }
 
-void WinogradTransforms::put(const Cells &cells, Value ch, const Place &to) {
-  Value base = k.add(k.mul(to.slot, to.channels), ch);
-  for (auto [p, value] : llvm::enumerate(cells)) {
-    Value at = k.add(base, p * to.cell);
-    if (to.half == Place::Whole)
-      k.store(value, to.memory, at, lanes);
-    else
-      k.storeHalves(value, to.half == Place::High, to.memory, at);
-  }
+void WinogradTransforms::put(int64_t number, Value value, Value ch, const Place &to) {
+  Value at = k.add(k.add(k.mul(to.slot, to.channels), ch), number * to.cell);
+  if (to.half == Place::Whole)
+    k.store(value, to.memory, at, lanes);
+  else
+    k.storeHalves(value, to.half == Place::High, to.memory, at);
 }
 
-void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstChannel, const Place &to) {
-  bool mayLeave = c.PT > 0 || c.PL > 0 || 2 * c.tileRows() + 2 - c.PT > c.H || 2 * c.tileColumns() + 2 - c.PL > c.W;
-  squares(x, tile.n, k.add(k.mul(tile.row, 2), -c.PT), k.add(k.mul(tile.column, 2), -c.PL), 4, c.H, c.W, c.C, firstChannel, to.channels, mayLeave,
-          [&](Value ch, const Cells &d) { put(input(d), ch, to); });
+void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstChannel, const WinogradMatrix &rows, const Place &to) {
+  const int64_t m = c.form.outputs, reach = c.form.taps - 1;
+  bool mayLeave = c.PT > 0 || c.PL > 0 || m * c.tileRows() + reach - c.PT > c.H || m * c.tileColumns() + reach - c.PL > c.W;
+  squares(x, tile.n, k.add(k.mul(tile.row, m), -c.PT), k.add(k.mul(tile.column, m), -c.PL), c.form.side(), c.H, c.W, c.C, firstChannel,
+          to.channels, mayLeave,
+          [&](Value ch, Cell d) { both(rows, matrices.input, d, [&](int64_t p, Value value) { put(p, value, ch, to); }); });
 }
 
-void WinogradTransforms::transformOutputGrad(Value dy, const Tile &tile, Value firstOutput, const Place &to) {
-  bool mayLeave = c.OH % 2 || c.OW % 2;
-  squares(dy, tile.n, k.mul(tile.row, 2), k.mul(tile.column, 2), 2, c.OH, c.OW, c.O, firstOutput, to.channels, mayLeave,
-          [&](Value o, const Cells &d) { put(outputAdjoint(d), o, to); });
+void WinogradTransforms::transformOutputGrad(Value dy, const Tile &tile, Value firstOutput, const std::vector<int64_t> &rows,
+                                             const Place &to) {
+  const int64_t m = c.form.outputs;
+  bool mayLeave = c.OH % m || c.OW % m;
+  const WinogradMatrix adjoint = transposed(matrices.output), some = rowsOf(adjoint, rows);
+  squares(dy, tile.n, k.mul(tile.row, m), k.mul(tile.column, m), m, c.OH, c.OW, c.O, firstOutput, to.channels, mayLeave,
+          [&](Value o, Cell d) { both(some, adjoint, d, [&](int64_t p, Value value) { put(p, value, o, to); }); });
 }
 
 } // namespace cnnc

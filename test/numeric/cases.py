@@ -82,6 +82,11 @@ for name, claim, P, shape, f32 in [("same", "padded, a map of odd sides", 1, (2,
                                    ("wide", "with padding 2", 2, (2, 6, 5), False)]:
     case(f"conv_winograd_{name}", f"3x3 of many channels, {claim}: Winograd's form forward and in both gradients", *two(32, 3, P=P, first=16),
          input=shape, batch=6, f32=f32)
+for name, claim, K, P, shape, f32 in [("4x4", "3x3 in tiles of 4x4, padded, a map of odd sides", 3, 1, (2, 13, 11), True),
+                                      ("4x4_wide", "3x3 in tiles of 4x4, with padding 2", 3, 2, (2, 7, 6), False),
+                                      ("5x5", "5x5 in tiles of 2x2, padded, a map of odd sides", 5, 2, (2, 9, 11), True),
+                                      ("5x5_narrow", "5x5 in tiles of 2x2, without padding", 5, 0, (2, 10, 9), False)]:
+    case(f"conv_winograd_{name}", f"{claim}: Winograd's form forward and in both gradients", *two(32, K, P=P, first=32), input=shape, batch=4, f32=f32)
 case("conv_48_to_64", "channels of several vectors", *two(64, 3, P=1, first=48), input=(3, 5, 5), batch=2, f32=True)
 case("conv_64_to_48_stride", "channels of several vectors, stride 2", *two(48, 3, S=2, P=1, first=64, bias=False), input=(3, 6, 5), batch=2)
 case("conv_65_to_67", "just over a whole number of vectors", *two(67, 1, first=65), input=(1, 4, 3), batch=3)

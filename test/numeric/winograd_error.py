@@ -11,8 +11,8 @@ from check_golden import probe
 BOUND = 4.0
 BATCH = 8
 # Tensors of Inputs/winograd_error.cnn: shape, and the half width of a uniform distribution (He's, for the weights).
-GIVEN = {"x": ([BATCH, 32, 13, 13], 1.5), "conv1.weight": ([64, 32, 3, 3], 0.14), "conv2.weight": ([64, 64, 3, 3], 0.1),
-         "dense1.weight": ([10, 64], 0.3), "dense1.bias": ([10], 0.1)}
+GIVEN = {"x": ([BATCH, 16, 13, 13], 1.5), "conv1.weight": ([32, 16, 3, 3], 0.2), "conv2.weight": ([64, 32, 3, 3], 0.14),
+         "conv3.weight": ([32, 64, 5, 5], 0.06), "conv4.weight": ([64, 32, 3, 3], 0.14), "dense1.weight": ([10, 64], 0.3), "dense1.bias": ([10], 0.1)}
 
 
 def rms(a, b):

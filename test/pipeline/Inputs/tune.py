@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "numeric"))
 import tensors
 
-BATCH, IMAGE = 8, [32, 13, 13]
+BATCH, IMAGE = 8, [16, 13, 13]
 
 
 def main():
