@@ -85,6 +85,10 @@ int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
 
 /// y[n,o] = sum_i x[n,i] w[o,i] for few rows n: the vectors run along i. Buffers: x, w, y. Returns the pieces.
 int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+/// dw[o,i] = sum_n dy[n,o] x[n,i]. Buffers: x, dy, dw. Returns the pieces.
+int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+/// dx[n,i] = sum_o dy[n,o] w[o,i]. Buffers: w, dy, dx. Returns the pieces.
+int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
 
 /// Packs rows of a matrix two by two: target[group][i][c] = (source[group][first + i*step][c], the same of the row `second` further), as
 /// bf16, for i < count, c < width; rows that the source does not have are zero. Buffers: source, target. Returns the pieces.

@@ -77,24 +77,31 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   } else if (family == "dense") { // x, w
     dense(loc, g, left(g.N * g.C), right(g.O * g.C), made(g.N * g.O));
   } else if (family == "dense_input_grad") { // w (O,I), dy (N,O): the lanes run along i, the taps along o
-    Memory w = left(g.O * g.C), dy = right(g.N * g.O);
-    GatherConv c;
-    c.pairs = multipliesPairs(dy, g.O);
-    c.N = g.N, c.outChannels = g.C, c.inChannels = c.pairs ? g.O / 2 : g.O;
-    c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
-    c.block = filterBlock(g.C), c.wBlock = c.block, c.wChannel = g.C;
-    if (c.pairs)
-      w = packPairs(loc, PairPacking::neighbours(1, g.O, g.C), w);
-    gather(loc, family, key, c, dy, w, made(g.N * g.C));
+    Memory w = left(g.O * g.C), dy = right(g.N * g.O), dx = made(g.N * g.C);
+    if (!multipliesPairs(dy, g.O)) {
+      launch(loc, family, g.text(), {read(w), read(dy), write(dx)}, 2ull * g.N * g.C * g.O,
+             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseInputGrad(k, g.N, g.C, g.O, element); });
+    } else {
+      GatherConv c;
+      c.pairs = true;
+      c.N = g.N, c.outChannels = g.C, c.inChannels = g.O / 2;
+      c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
+      c.block = filterBlock(g.C), c.wBlock = c.block, c.wChannel = g.C;
+      gather(loc, family, key, c, dy, packPairs(loc, PairPacking::neighbours(1, g.O, g.C), w), dx);
+    }
   } else if (family == "dense_filter_grad") { // x (N,I), dy (N,O): dy is broadcast, the lanes run along i
-    Memory x = left(g.N * g.C), dy = right(g.N * g.O);
-    FilterGrad f;
-    f.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
-    f.N = f.pairs ? (g.N + 1) / 2 : g.N, f.xChannels = g.O, f.yChannels = g.C;
-    f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
-    if (f.pairs)
+    Memory x = left(g.N * g.C), dy = right(g.N * g.O), dw = made(g.O * g.C);
+    if (!target.dotsPairs || !x.element.isBF16() || !dy.element.isBF16()) {
+      launch(loc, family, g.text(), {read(x), read(dy), write(dw)}, 2ull * g.N * g.C * g.O,
+             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseFilterGrad(k, g.N, g.C, g.O, element); });
+    } else {
+      FilterGrad f;
+      f.pairs = true;
+      f.N = (g.N + 1) / 2, f.xChannels = g.O, f.yChannels = g.C;
+      f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
       x = packPairs(loc, PairPacking::neighbours(1, g.N, g.C), x), dy = packPairs(loc, PairPacking::neighbours(1, g.N, g.O), dy);
-    filterGrad(loc, family, key, f, dy, x, made(g.O * g.C));
+      filterGrad(loc, family, key, f, dy, x, dw);
+    }
   } else if (family == "maxpool") {
     Type index = elementOf(op->getResult(1));
     Memory y = made(outputs), indices{newBuffer(op->getResult(1)), outputs, index};

@@ -1,0 +1,218 @@
+// Gradients of dense layers. The matrices' rows are as far apart as a layer is wide, often a power of two that puts all of them into the same sets of the
+// caches: a piece copies the panel that it reads again and again into scratch memory, side by side.
+// In: extents, buffers.  Out: kernels; a piece is a strip of inputs i.
+#include "compiler/kernels/Contractions.h"
+#include "compiler/target/Tiles.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+constexpr int64_t fewestPieces = 16;
+
+/// A matrix's columns in strips of chunks of two vectors; the last chunk may be narrower.
+class Strips {
+public:
+  Strips(KernelBuilder &k, int64_t columns, int64_t lanes, int64_t widest)
+      : k(k), columns(columns), lanes(lanes), chunk(2 * lanes), width(std::clamp((columns / fewestPieces + chunk - 1) / chunk * chunk, chunk, widest)) {}
+
+  int64_t count() const { return (columns + width - 1) / width; }
+  /// Vectors at most in a strip, for scratch memory.
+  int64_t chunks() const { return width / chunk; }
+  int64_t chunkWidth() const { return chunk; }
+
+  /// body(number of the chunk in the strip, its first column, lanes of each of its vectors)
+  void each(Value strip, llvm::function_ref<void(Value, Value, ArrayRef<int64_t>)> body) {
+    const int64_t whole = columns / chunk * chunk;
+    Value first = k.mul(strip, width), end = k.add(first, width);
+    const int64_t full[] = {lanes, lanes};
+    k.loop(first, k.min(end, k.constant(whole)), chunk, [&](Value column) { body(k.div(k.sub(column, first), chunk), column, full); });
+    if (whole == columns)
+      return;
+    SmallVector<int64_t> widths;
+    for (int64_t left = columns - whole; left > 0; left -= lanes)
+      widths.push_back(std::min(left, lanes));
+    k.when(k.less(k.constant(whole), end), [&] { body(k.div(k.sub(k.constant(whole), first), chunk), k.constant(whole), widths); });
+  }
+
+private:
+  KernelBuilder &k;
+  int64_t columns, lanes, chunk, width;
+};
+
+/// Loops over 0 <= i < extent in tiles of at most `limit`, each of a size known when it is emitted.
+void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm::function_ref<void(Value, int64_t)> body) {
+  const auto widths = evenSplit(extent, limit);
+  int64_t at = 0;
+  for (size_t i = 0; i < widths.size();) {
+    size_t same = i;
+    while (same < widths.size() && widths[same] == widths[i])
+      ++same;
+    const int64_t width = widths[i], end = at + width * int64_t(same - i);
+    k.loop(k.constant(at), k.constant(end), width, [&](Value n) { body(k.add(first, n), width); });
+    at = end, i = same;
+  }
+}
+
+/// Rows of a register tile of two vectors a row.
+int64_t tileRows(const TargetInfo &target, int64_t enough) { return std::clamp<int64_t>((target.registers - 4) / 2, 1, enough); }
+
+} // namespace
+
+int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element) {
+  const int64_t lanes = k.lanes(element), bytes = k.target.vectorBytes / lanes;
+  constexpr int64_t mostImages = 128;
+  const int64_t images = std::min(N, mostImages), room = k.target.l1Bytes / 2 / (images * bytes);
+  Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, 8 * lanes));
+  const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 8);
+  // Several parts of the outputs where there are few strips.
+  const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, (O + rows - 1) / rows);
+  const int64_t outputs = ((O + parts - 1) / parts + rows - 1) / rows * rows, wholeO = O / rows * rows;
+  Value x = k.buffer(0), dy = k.buffer(1), dw = k.buffer(2);
+  Value strip = k.div(k.piece, parts), firstO = k.mul(k.mod(k.piece, parts), outputs);
+  Value xs = k.scratch(element, strips.chunks() * images * chunk), ds = k.scratch(element, images * rows);
+
+  k.loop(k.constant(0), k.constant(N), images, [&](Value n) {
+    Value count = k.min(k.constant(images), k.sub(k.constant(N), n)), isFirst = k.equal(n, k.constant(0));
+    strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
+      k.loop(k.constant(0), count, 1, [&](Value r) {
+        Value from = k.add(k.mul(k.add(n, r), I), column), to = k.add(k.mul(number, images * chunk), k.mul(r, chunk));
+        for (auto [v, width] : llvm::enumerate(widths))
+          k.store(k.load(x, k.add(from, v * lanes), lanes, width), xs, k.add(to, v * lanes), lanes);
+      });
+    });
+    auto tile = [&](Value o, int64_t height) {
+      k.loop(k.constant(0), count, 1, [&](Value r) {
+        for (int64_t i = 0; i < height; ++i)
+          k.storeScalar(k.loadScalar(dy, k.add(k.add(k.mul(k.add(n, r), O), o), i)), ds, k.add(k.mul(r, rows), i));
+      });
+      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
+        const size_t vectors = widths.size();
+        auto address = [&](int64_t i, size_t v) { return k.add(k.add(k.mul(k.add(o, i), I), column), int64_t(v) * lanes); };
+        SmallVector<Type> types(height * vectors, VectorType::get(lanes, element));
+        SmallVector<Value> start(types.size(), k.zeroVector(element, lanes));
+        if (N > images) {
+          auto branch = scf::IfOp::create(k.b, k.loc, types, isFirst, /*withElseRegion=*/true);
+          OpBuilder::InsertionGuard guard(k.b);
+          k.b.setInsertionPointToStart(&branch.getThenRegion().front());
+          scf::YieldOp::create(k.b, k.loc, SmallVector<Value>(types.size(), k.zeroVector(element, lanes)));
+          k.b.setInsertionPointToStart(&branch.getElseRegion().front());
+          SmallVector<Value> sums;
+          for (int64_t i = 0; i < height; ++i)
+            for (size_t v = 0; v < vectors; ++v)
+              sums.push_back(k.load(dw, address(i, v), lanes, widths[v]));
+          scf::YieldOp::create(k.b, k.loc, sums);
+          start.assign(branch.getResults().begin(), branch.getResults().end());
+        }
+        auto image = [&](Value r, SmallVector<Value> sums) {
+          SmallVector<Value> values;
+          for (size_t v = 0; v < vectors; ++v)
+            values.push_back(k.load(xs, k.add(k.add(k.mul(number, images * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes));
+          for (int64_t i = 0; i < height; ++i) {
+            Value grad = k.splat(k.loadScalar(ds, k.add(k.mul(r, rows), i)), lanes);
+            for (size_t v = 0; v < vectors; ++v)
+              sums[i * vectors + v] = k.fma(grad, values[v], sums[i * vectors + v]);
+          }
+          return sums;
+        };
+        constexpr int64_t unroll = 4;
+        Value whole = k.mul(k.div(count, unroll), unroll);
+        SmallVector<Value> sums = k.loop(k.constant(0), whole, unroll, start, [&](Value r, ValueRange carried) {
+          SmallVector<Value> s(carried);
+          for (int64_t u = 0; u < unroll; ++u)
+            s = image(k.add(r, u), s);
+          return s;
+        });
+        sums = k.loop(whole, count, 1, sums, [&](Value r, ValueRange carried) { return image(r, SmallVector<Value>(carried)); });
+        for (int64_t i = 0; i < height; ++i)
+          for (size_t v = 0; v < vectors; ++v)
+            k.store(sums[i * vectors + v], dw, address(i, v), widths[v]);
+      });
+    };
+    Value lastO = k.min(k.add(firstO, outputs), k.constant(O));
+    k.loop(firstO, k.min(lastO, k.constant(wholeO)), rows, [&](Value o) { tile(o, rows); });
+    if (wholeO < O)
+      k.when(k.equal(lastO, k.constant(O)), [&] { tile(k.constant(wholeO), O - wholeO); });
+  });
+  k.finish();
+  return strips.count() * parts;
+}
+
+int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element) {
+  const int64_t lanes = k.lanes(element);
+  constexpr int64_t mostOutputs = 128;
+  const int64_t outputs = std::min(O, mostOutputs);
+  Strips strips(k, I, lanes, 8 * lanes);
+  const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 14);
+  // Several parts of the images where there are few strips; each of whole tiles, so that their sizes are known.
+  const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, N / rows ? N / rows : 1);
+  const int64_t perPart = (N + parts - 1) / parts, usedParts = (N + perPart - 1) / perPart, last = N - (usedParts - 1) * perPart;
+  Value dy = k.buffer(1), w = k.buffer(0), dx = k.buffer(2);
+  Value strip = k.div(k.piece, usedParts), part = k.mod(k.piece, usedParts);
+  Value panel = k.scratch(element, strips.chunks() * outputs * chunk), ds = k.scratch(element, rows * ((outputs + lanes - 1) / lanes * lanes));
+
+  /// Adds the products of `count` outputs from `o` on to the rows of the part; the first ones begin from zero.
+  auto block = [&](Value o, int64_t count, bool first) {
+    strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
+      k.loop(k.constant(0), k.constant(count), 1, [&](Value r) {
+        Value from = k.add(k.mul(k.add(o, r), I), column), to = k.add(k.mul(number, outputs * chunk), k.mul(r, chunk));
+        for (auto [v, width] : llvm::enumerate(widths))
+          k.store(k.load(w, k.add(from, v * lanes), lanes, width), panel, k.add(to, v * lanes), lanes);
+      });
+    });
+    const int64_t stride = (outputs + lanes - 1) / lanes * lanes;
+    auto tile = [&](Value n, int64_t height) {
+      for (int64_t i = 0; i < height; ++i)
+        for (int64_t at = 0; at < count; at += lanes)
+          k.store(k.load(dy, k.add(k.add(k.mul(k.add(n, i), O), o), at), lanes, std::min(lanes, count - at)), ds, k.constant(i * stride + at), lanes);
+      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
+        const size_t vectors = widths.size();
+        auto address = [&](int64_t i, size_t v) { return k.add(k.add(k.mul(k.add(n, i), I), column), int64_t(v) * lanes); };
+        SmallVector<Value> sums;
+        for (int64_t i = 0; i < height; ++i)
+          for (size_t v = 0; v < vectors; ++v)
+            sums.push_back(first ? k.zeroVector(element, lanes) : k.load(dx, address(i, v), lanes, widths[v]));
+        auto output = [&](Value r, SmallVector<Value> s) {
+          SmallVector<Value> values;
+          for (size_t v = 0; v < vectors; ++v)
+            values.push_back(k.load(panel, k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes));
+          for (int64_t i = 0; i < height; ++i) {
+            Value grad = k.splat(k.loadScalar(ds, k.add(r, i * stride)), lanes);
+            for (size_t v = 0; v < vectors; ++v)
+              s[i * vectors + v] = k.fma(grad, values[v], s[i * vectors + v]);
+          }
+          return s;
+        };
+        constexpr int64_t unroll = 2;
+        const int64_t whole = count / unroll * unroll;
+        sums = k.loop(k.constant(0), k.constant(whole), unroll, sums, [&](Value r, ValueRange carried) {
+          SmallVector<Value> s(carried);
+          for (int64_t u = 0; u < unroll; ++u)
+            s = output(k.add(r, u), s);
+          return s;
+        });
+        if (whole < count)
+          sums = output(k.constant(whole), sums);
+        for (int64_t i = 0; i < height; ++i)
+          for (size_t v = 0; v < vectors; ++v)
+            k.store(sums[i * vectors + v], dx, address(i, v), widths[v]);
+      });
+    };
+    Value firstRow = k.mul(part, perPart);
+    if (last == perPart)
+      return tilesOf(k, firstRow, perPart, rows, tile);
+    Value isLast = k.equal(part, k.constant(usedParts - 1));
+    k.when(isLast, [&] { tilesOf(k, firstRow, last, rows, tile); });
+    k.when(k.less(part, k.constant(usedParts - 1)), [&] { tilesOf(k, firstRow, perPart, rows, tile); });
+  };
+  block(k.constant(0), outputs, true);
+  const int64_t whole = O / outputs * outputs;
+  k.loop(k.constant(outputs), k.constant(whole), outputs, [&](Value o) { block(o, outputs, false); });
+  if (whole < O)
+    block(k.constant(whole), O - whole, false);
+  k.finish();
+  return strips.count() * usedParts;
+}
+
+} // namespace cnnc
