@@ -64,6 +64,9 @@ const char *formOf(const Unexpected &u, const std::string &before) {
     size_t at = before.rfind(word);
     bool whole = at != std::string::npos && (at == 0 || std::isspace(static_cast<unsigned char>(before[at - 1]))) &&
                  at + std::strlen(word) < before.size() && std::isspace(static_cast<unsigned char>(before[at + std::strlen(word)]));
+    bool ofLoad = std::strcmp(word, "for") == 0 && (before.rfind("load ", at) != std::string::npos || before.rfind("load\"", at) != std::string::npos);
+    if (whole && ofLoad)
+      return "it is written `load \"FILE\" for PART`, one part a line, as in: load \"stem.safetensors\" for stem";
     if (whole && before.find_first_of("{}", at) == std::string::npos && before.find("->", at) == std::string::npos)
       return form;
   }
