@@ -304,6 +304,12 @@ void Trainer::finish() {
 }
 
 int Trainer::run() {
+  const int status = runAll();
+  progress.close();
+  return status;
+}
+
+int Trainer::runAll() {
   prepare();
   progress.start(d.name, train->size(), val ? val->size() : 0, train->size() % program.batch(), program.device.pool.threads(), position.seed,
                  options.checkpoint);

@@ -33,10 +33,11 @@ struct TrainOptions {
 class Trainer {
 public:
   Trainer(Program &program, const TrainOptions &options);
-  /// Returns an exit status: 0, or 128 + signal.  Failures are thrown.
+  /// Returns an exit status: 0, or 128 + signal.  Failures are thrown; an output that cannot be written is one only when all is done.
   int run();
 
 private:
+  int runAll();
   enum class Ended { epoch, interrupted, outOfTime, rolledBack };
   void prepare();
   Ended runEpoch();
