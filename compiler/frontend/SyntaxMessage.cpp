@@ -64,9 +64,6 @@ const char *formOf(const Unexpected &u, const std::string &before) {
     size_t at = before.rfind(word);
     bool whole = at != std::string::npos && (at == 0 || std::isspace(static_cast<unsigned char>(before[at - 1]))) &&
                  at + std::strlen(word) < before.size() && std::isspace(static_cast<unsigned char>(before[at + std::strlen(word)]));
-    bool ofLoad = std::strcmp(word, "for") == 0 && (before.rfind("load ", at) != std::string::npos || before.rfind("load\"", at) != std::string::npos);
-    if (whole && ofLoad)
-      return "it is written `load \"FILE\" for PART`, one part a line, as in: load \"stem.safetensors\" for stem";
     if (whole && before.find_first_of("{}", at) == std::string::npos && before.find("->", at) == std::string::npos)
       return form;
   }
@@ -106,6 +103,8 @@ void reportSyntax(const Unexpected &u, const Span &span, DiagnosticEngine &diagn
     d.fix(whole, spaced ? "->" : " ->", "layers are joined by `->` or by a new line");
   } else if (u.text == "=" && u.signs == std::vector<std::string>{"{"} && line.substr(0, span.column).find("if ") != std::string::npos)
     d.fix(span, "==", "a comparison is written `==`");
+  else if (isOneOf(u.rule, {"entry", "train"}) && before.find("load \"") != std::string::npos)
+    d.help("it is written `load \"FILE\"` or `load \"FILE\" for PART`, one part a line, as in: load \"stem.safetensors\" for stem");
   else if (const char *form = formOf(u, line.substr(0, span.column)))
     d.help(form);
   else if (u.signs == std::vector<std::string>{"{"} && u.rule == "layers")
