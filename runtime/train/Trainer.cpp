@@ -37,7 +37,20 @@ static bool namesPart(const Description &d, const char *prefix) {
          (d.train.plateau && d.train.plateau->metric.rfind(prefix, 0) == 0);
 }
 
+/// A metric that no epoch will give is refused before the first one.
+static void checkMetrics(const Description &d) {
+  EpochReport all{};
+  all.val = all.test = PartMetrics{};
+  if (d.train.keep)
+    metric(d.train.keep->metric, all, d);
+  if (d.train.stop)
+    metric(d.train.stop->metric, all, d);
+  if (d.train.plateau)
+    metric(d.train.plateau->metric, all, d);
+}
+
 void Trainer::prepare() {
+  checkMetrics(d);
   if (!options.dry) {
     makeDirectories(options.checkpoint);
     lock = std::make_unique<DirectoryLock>(options.checkpoint);
