@@ -109,7 +109,7 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   train->add_option("--only", o.only, "load only this layer or block, or tensors whose names begin so")->needs(load);
   load->excludes("--resume");
   train->add_option("--freeze", o.freeze, "leave these layers or blocks, or parameters whose names begin so, separated by commas, as they are, instead of those of the train block; none (say it again with --resume)");
-  train->add_option("--limit-batches", o.limitBatches, "batches of an epoch and of each evaluation at most")->check(CLI::Range(1, 1000000000));
+  train->add_option("--limit-batches", o.limitBatches, "batches of an epoch at most, and of each evaluation, spread over its set")->check(CLI::Range(1, 1000000000));
   train->add_option("--overfit", o.overfit, "train on the same first N batches, not augmented: the loss must vanish")->check(CLI::Range(1, 1000000000));
   train->add_option("--max-time", o.maxSeconds, "seconds, then save and end")->check(CLI::Range(0.001, 1e9));
   train->add_flag("--fast-dev-run", o.fastDevRun, "one epoch of two batches, nothing is written");
