@@ -37,7 +37,7 @@ pipeline : step ('->' step)* ;
 step : layer | residual | gate | branch | repeat | forEach | choice | let ;
 
 // stem: conv(32, 3x3, pad=same)
-layer : (word ':')? IDENTIFIER arguments? ;
+layer : (word ':')? kind=(IDENTIFIER | 'load') arguments? ;
 
 // residual { conv(16, 3x3, pad=1) } shortcut if in.channels != 16 { conv(16, 1x1) }
 residual : 'residual' layers shortcut? ;
@@ -72,8 +72,11 @@ train : 'train' '{' entry* '}' ;
 // tune { lr = log_uniform(1e-3, 1)  metric = maximize(test.accuracy)  trials = 20 }
 tune : 'tune' '{' entry* '}' ;
 
-// epochs = 10
-entry : word '=' expression | word layers ;
+// epochs = 10  load "stem.safetensors" for stem
+entry : word '=' expression | word layers | 'load' expression ('for' path)? ;
+
+// basic1.conv1
+path : word ('.' word)* ;
 
 // activation leaky_relu(x, slope=0.01) = x if x > 0 else slope * x
 activation : 'activation' word parameters '=' expression ;
@@ -103,7 +106,7 @@ expression
   | value=('true' | 'false')                                    # Bool
   | 'in' '.' word                                               # InputShape
   | word arguments                                              # Call
-  | word ('.' word)?                                            # Name
+  | path                                                        # Name
   | '[' (expression (',' expression)* ','?)? ']'                # List
   | arguments                                                   # Tuple
   ;
@@ -117,7 +120,7 @@ argument : (word '=')? expression ;
 // width: words of the language are keywords only where they have a meaning
 word
   : IDENTIFIER | 'import' | 'param' | 'network' | 'block' | 'data' | 'train' | 'tune' | 'activation' | 'optimizer' | 'schedule'
-  | 'state' | 'residual' | 'shortcut' | 'gate' | 'branch' | 'repeat' | 'let' | 'for'
+  | 'load' | 'state' | 'residual' | 'shortcut' | 'gate' | 'branch' | 'repeat' | 'let' | 'for'
   ;
 
 // 3x5, height x width

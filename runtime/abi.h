@@ -123,7 +123,10 @@ extern const cnn_model cnn_the_model;
  *             "loss": {"kind": "cross_entropy", "smoothing": 0.0, "weights": [..one a class, or none], "args": {"delta": 1.0}},
  *             "keep": {"metric": "val.accuracy", "best": "max"} | null,
  *             "stop": {"metric": "val.loss", "epochs": 5} | null, "seed": 1,
+ *             "load": [{"file": "stem.safetensors", "for": "stem" | "", "at": "lenet.cnn:20:8"}, ...], "freeze": ["stem", "basic1.conv1"],
  *             "plateau": {"metric": "val.loss", "best": "min", "factor": 0.1, "patience": 10, "cooldown": 0, "threshold": 1e-4, "floor": 0}}
+ *       load, freeze, where there are some: weights that a run begins with, later ones win, and scopes of tensors that stay as they are;
+ *         a scope is the name of a tensor, or what stands in front of one of the dots in it.  They are no part of the hash
  *       plateau, where there is one: on top of the schedule, by PyTorch's ReduceLROnPlateau; floor bounds the factors' product
  * }
  */

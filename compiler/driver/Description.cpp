@@ -54,6 +54,10 @@ json trainOf(const Train &t) {
           {"seed", t.seed}};
   if (t.plateau)
     train["plateau"] = plateauOf(*t.plateau);
+  for (const Load &load : t.loads)
+    train["load"].push_back({{"file", load.file}, {"for", load.target}, {"at", position(load.span)}});
+  if (!t.freeze.empty())
+    train["freeze"] = t.freeze;
   return train;
 }
 
@@ -194,6 +198,8 @@ std::string describe(const Network &network, const CompileOptions &options, mlir
   json definition = {d["layers"], d["tensors"], d["train"], d["precision"], d["batch"]};
   for (json &tensor : definition[1])
     tensor.erase("storage"); // of one machine, not of the network
+  for (const char *entry : {"load", "freeze"}) // what a run begins with, and which tensors one part of it leaves alone: layers may be freed half way
+    definition[2].erase(entry);
   auto digest = llvm::SHA256::hash(llvm::arrayRefFromStringRef(definition.dump()));
   d["hash"] = llvm::toHex(digest, true).substr(0, 32);
   if (options.inference) {

@@ -102,11 +102,13 @@ struct Block {
   std::vector<Parameter> parameters;
   Layers layers;
 };
-/// One line of a data, train or tune block: a value, or layers (augment { ... }).
+/// One line of a data, train or tune block: a value, layers (augment { ... }), or `load value for target`.
 struct Entry {
   Word name;
   ExprPtr value;
   Layers layers;
+  bool isLoad = false;
+  std::optional<Word> target;
 };
 struct Section {
   Span span;

@@ -11,6 +11,8 @@ namespace cnnc {
 const std::vector<std::string> &entryNames(const std::string &section);
 /// The words with which the value of an entry may begin; empty: it takes other values.
 std::vector<std::string> entryWords(const std::string &section, const std::string &entry, const Definitions &definitions);
+/// What load and freeze may name: layers, uses of blocks, and what stands inside of them, as far as they have tensors; the tensors themselves.
+std::vector<std::string> tensorScopes(const Network &network);
 /// What may stand in the parentheses behind such a word.
 std::vector<ParameterSpec> entryParameters(const std::string &word, const Definitions &definitions);
 const std::vector<std::string> &metricNames();
@@ -74,12 +76,17 @@ private:
   void needValidation(const std::string &metric, const Span &at, const std::optional<Data> &data);
   void keep(const ast::Entry &entry, Train &train, const std::optional<Data> &data);
   void stop(const ast::Entry &entry, Train &train, const std::optional<Data> &data);
+  // EntriesWeights.cpp
+  bool namesTensors(const std::string &name, const Span &at, const Network &network);
+  void loads(Train &train, const Network &network);
+  void freeze(const ast::Entry &entry, Train &train, const Network &network);
 
   const Definitions &definitions;
   const Environment &globals;
   Evaluator &evaluator;
   DiagnosticEngine &diagnostics;
   int64_t classCount = 0; ///< of the network that is trained
+  bool whole = true;      ///< the network's tensors are all known
 };
 
 } // namespace cnnc

@@ -10,17 +10,30 @@ Entries::Table Entries::entriesOf(const ast::Section &section, const std::string
   Table table;
   for (const ast::Entry &entry : section.entries) {
     const std::string &name = entry.name.text;
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
+    if (entry.isLoad && what == "train")
+      continue; // there may be several: loads() reads them
+    if (entry.isLoad || std::find(known.begin(), known.end(), name) == known.end()) {
       auto &d = diagnostics.report(Diag::UnknownEntry, entry.name.span, {what, name});
       std::string all;
       for (const std::string &k : known)
         all += (all.empty() ? "" : ", ") + k;
       bool ofOptimizer = what == "train" && (name == "lr" || name == "learning_rate" || name == "momentum" || name == "weight_decay");
-      if (ofOptimizer)
+      if (entry.isLoad)
+        d.help("it stands in the train block: train { load \"pretrained.safetensors\" }");
+      else if (ofOptimizer)
         d.help("it is an argument of the optimizer: sgd(lr=0.1, momentum=0.9, weight_decay=5e-4)");
       else
         d.suggest(entry.name.span, name, known);
       d.note("it takes " + all);
+      continue;
+    }
+    if (what == "train" && name == "load") {
+      auto &d = diagnostics.report(Diag::EntryValue, entry.name.span, {"`load`", "written without `=`: load \"pretrained.safetensors\""});
+      bool oneLine = entry.value && entry.value->span.line == entry.name.span.line;
+      Span sign = entry.name.span;
+      sign.length = oneLine ? entry.value->span.column - sign.column : 0;
+      if (oneLine)
+        d.fix(sign, "load ", "a file is loaded without `=`");
       continue;
     }
     if (!table.emplace(name, &entry).second) {
@@ -106,6 +119,7 @@ std::vector<double> Entries::numbers(const ast::Argument &argument, const std::s
 }
 
 std::optional<Data> Entries::data(const Network &network) {
+  whole = !diagnostics.hasErrors();
   if (!definitions.data)
     return std::nullopt;
   Table table = entriesOf(*definitions.data, "data", entryNames("data"));

@@ -38,6 +38,9 @@ Train Entries::train(Network &network, const std::optional<Data> &data) {
     keep(*e, train, data);
   if (auto *e = entry("stop"))
     stop(*e, train, data);
+  loads(train, network);
+  if (auto *e = entry("freeze"))
+    freeze(*e, train, network);
   return train;
 }
 

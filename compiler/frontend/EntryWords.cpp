@@ -40,7 +40,7 @@ const std::map<std::string, std::vector<std::string>> &fixedWords() {
 const std::vector<std::string> &entryNames(const std::string &section) {
   static const std::map<std::string, std::vector<std::string>> table = {
       {"data", {"root", "train", "test", "val", "classes", "normalize", "augment", "resize"}},
-      {"train", {"epochs", "batch", "loss", "optimizer", "schedule", "no_decay", "clip", "precision", "keep", "stop", "seed"}},
+      {"train", {"epochs", "batch", "loss", "optimizer", "schedule", "no_decay", "clip", "precision", "keep", "stop", "load", "freeze", "seed"}},
       {"tune", {"metric", "trials"}},
   };
   return table.at(section);

@@ -124,6 +124,8 @@ private:
       return inArguments() ? 0 : text == "=" ? std::max<size_t>(piece.spaces, 1) : 1;
     if (text == "(")
       return isOneOf(before, {"if", "else", "in", "and", "or", "not", "repeat", "shortcut"}) || (isBinary(before) && piece.spaces) ? 1 : 0;
+    if ((before == "load" && text[0] == '"') || (text == "for" && before[0] == '"'))
+      return 1;
     if (isOneOf(before, {"import", "param", "network", "block", "activation", "optimizer", "schedule", "state", "let", "for", "repeat", "branch", "in"}))
       return 1;
     return std::min<size_t>(piece.spaces, open.empty() || open.back() == "{" ? 2 : 1);

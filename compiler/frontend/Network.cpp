@@ -44,6 +44,10 @@ int64_t elementsOf(const Tensor &tensor) {
   return n;
 }
 
+bool belongsTo(const Tensor &tensor, const std::string &scope) {
+  return tensor.name.compare(0, scope.size(), scope) == 0 && (tensor.name.size() == scope.size() || tensor.name[scope.size()] == '.');
+}
+
 int64_t parameterCount(const Network &network, const Layer &layer) {
   int64_t n = 0;
   for (int index : parametersOf(layer))

@@ -230,6 +230,13 @@ struct Plateau {
 
 enum class Precision { F32, F64, BF16 };
 
+/// `load "stem.safetensors" for stem`: weights that training begins with.
+struct Load {
+  std::string file;
+  std::string target; ///< a layer, a use of a block or a tensor; empty: all that fits
+  Span span;
+};
+
 struct Train {
   int64_t epochs = 10, batch = 128;
   std::string loss = "cross_entropy";
@@ -245,6 +252,8 @@ struct Train {
   std::string keepMetric; ///< "val.accuracy"; empty: keep the last alone
   std::string stopMetric; ///< "val.loss"; empty: never
   int64_t stopEpochs = 0;
+  std::vector<Load> loads;         ///< in order: later ones win
+  std::vector<std::string> freeze; ///< layers, uses of blocks and tensors that training leaves as they are
   uint64_t seed = 1;
 };
 
@@ -264,5 +273,7 @@ std::vector<int> parametersOf(const Layer &layer);
 /// Elements of all of them.
 int64_t parameterCount(const Network &network, const Layer &layer);
 int64_t elementsOf(const Tensor &tensor);
+/// Is the tensor this scope (a layer, the use of a block) or inside of it? "conv1.weight" belongs to conv1, not to conv.
+bool belongsTo(const Tensor &tensor, const std::string &scope);
 
 } // namespace cnnc

@@ -184,7 +184,7 @@ ast::ExprPtr TreeBuilder::expression(CnnParser::ExpressionContext *context) {
     e->kind = Kind::Member;
     e->text = "in." + c->word()->getText();
   } else if (auto *c = dynamic_cast<CnnParser::NameContext *>(context)) {
-    e->kind = c->word().size() > 1 ? Kind::Member : Kind::Name;
+    e->kind = c->path()->word().size() > 1 ? Kind::Member : Kind::Name;
     e->text = c->getText();
   } else if (auto *c = dynamic_cast<CnnParser::CallContext *>(context)) {
     e->kind = Kind::Call;
@@ -253,8 +253,8 @@ ast::Step TreeBuilder::step(CnnParser::StepContext *context) {
   if (auto *c = context->layer()) {
     if (c->word())
       s.label = word(c->word());
-    s.name = word(c->IDENTIFIER()->getSymbol());
-    s.span = places.span(c->IDENTIFIER()->getSymbol(), c->getStop());
+    s.name = word(c->kind);
+    s.span = places.span(c->kind, c->getStop());
     if (c->arguments()) {
       s.hasArguments = true;
       s.arguments = arguments(c->arguments());
@@ -307,7 +307,10 @@ ast::Section TreeBuilder::section(antlr4::ParserRuleContext *context, const std:
     if (broken(e))
       continue;
     ast::Entry entry;
-    entry.name = word(e->word());
+    entry.isLoad = !e->word();
+    entry.name = e->word() ? word(e->word()) : word(e->getStart());
+    if (e->path())
+      entry.target = word(e->path());
     if (e->expression())
       entry.value = expression(e->expression());
     if (e->layers())

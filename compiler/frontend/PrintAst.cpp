@@ -135,6 +135,10 @@ void Printer::section(const char *name, const ast::Section &section) {
   line(std::string(name) + " {");
   ++depth;
   for (const ast::Entry &entry : section.entries) {
+    if (entry.isLoad) {
+      line("load " + expression(*entry.value) + (entry.target ? " for " + entry.target->text : ""));
+      continue;
+    }
     if (entry.value) {
       line(entry.name.text + " = " + expression(*entry.value));
       continue;

@@ -103,6 +103,8 @@ void reportSyntax(const Unexpected &u, const Span &span, DiagnosticEngine &diagn
     d.fix(whole, spaced ? "->" : " ->", "layers are joined by `->` or by a new line");
   } else if (u.text == "=" && u.signs == std::vector<std::string>{"{"} && line.substr(0, span.column).find("if ") != std::string::npos)
     d.fix(span, "==", "a comparison is written `==`");
+  else if (isOneOf(u.rule, {"entry", "train"}) && before.find("load \"") != std::string::npos)
+    d.help("it is written `load \"FILE\"` or `load \"FILE\" for PART`, one part a line, as in: load \"stem.safetensors\" for stem");
   else if (const char *form = formOf(u, line.substr(0, span.column)))
     d.help(form);
   else if (u.signs == std::vector<std::string>{"{"} && u.rule == "layers")

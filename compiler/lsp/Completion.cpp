@@ -15,7 +15,7 @@ using Place = Context::Place;
 class Completion {
 public:
   Completion(const Document &document, size_t offset)
-      : definitions(document.understanding.definitions), text(document.text.text()), context(contextAt(text, offset)) {}
+      : understanding(document.understanding), definitions(understanding.definitions), text(document.text.text()), context(contextAt(text, offset)) {}
 
   std::vector<protocol::CompletionItem> items() {
     if (context.member)
@@ -28,6 +28,8 @@ public:
       entries();
     else if (context.place == Place::Value)
       values();
+    else if (context.place == Place::Tensors)
+      tensors();
     else if (context.place == Place::Argument)
       arguments(), names();
     else if (context.place == Place::Keyword)
@@ -109,7 +111,7 @@ private:
 
   void entries() {
     for (const std::string &name : entryNames(context.definition))
-      add(name, Kind::Field, name == "augment" ? "augment { $0 }" : name + " = $0");
+      add(name, Kind::Field, name == "augment" ? "augment { $0 }" : name == "load" ? "load \"${1:pretrained.safetensors}\"" : name + " = $0");
     if (context.definition == "tune")
       params();
   }
@@ -118,6 +120,19 @@ private:
     if (context.definition == "data" || context.definition == "train" || context.definition == "tune")
       words(entryWords(context.definition, context.entry, definitions), Kind::Value);
     names();
+  }
+
+  /// The parts of the network that have tensors, each up to its next dot.
+  void tensors() {
+    for (const Network &network : understanding.networks)
+      for (const std::string &scope : tensorScopes(network)) {
+        bool here = scope.compare(0, context.path.size(), context.path) == 0;
+        std::string part = here ? scope.substr(context.path.size()) : "";
+        if (!part.empty() && part.find('.') == std::string::npos)
+          add(part, Kind::Field).detail = scope;
+      }
+    if (context.path.empty() && context.entry == "freeze")
+      words({"none"}, Kind::Value);
   }
 
   void arguments() {
@@ -178,6 +193,7 @@ private:
           add(p.name.text, Kind::Variable).detail = "parameter of block " + name;
   }
 
+  const Understanding &understanding;
   const Definitions &definitions;
   const std::string &text;
   const Context context;

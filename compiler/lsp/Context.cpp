@@ -148,7 +148,25 @@ private:
 
 } // namespace
 
-Context contextAt(const std::string &text, size_t offset) { return Scan(text.substr(0, offset)).context(); }
+Context contextAt(const std::string &text, size_t offset) {
+  std::string before = text.substr(0, offset);
+  Context c = Scan(before).context();
+  if (c.definition != "train" || c.place == Context::Place::Nothing)
+    return c;
+  size_t begin = before.size();
+  while (begin > 0 && (isLetter(before[begin - 1]) || before[begin - 1] == '.'))
+    --begin;
+  size_t end = begin;
+  while (end > 0 && isBlank(before[end - 1]))
+    --end;
+  bool target = end < begin && wordAt(before, end).text == "for" && c.place != Context::Place::Argument;
+  bool value = c.place == Context::Place::Value || (end > 0 && before[end - 1] == '=');
+  if (target || (value && c.entry == "freeze")) {
+    c.place = Context::Place::Tensors;
+    c.path = before.substr(begin, before.rfind('.') == std::string::npos || before.rfind('.') < begin ? 0 : before.rfind('.') + 1 - begin);
+  }
+  return c;
+}
 
 WordAt wordAt(const std::string &text, size_t offset) {
   offset = std::min(offset, text.size());

@@ -16,6 +16,7 @@ struct Context {
     Value,    ///< behind `=`: of an entry, a param, or in a scalar program
     Argument, ///< in the parentheses of a call, where an argument begins
     Keyword,  ///< in a call, behind `NAME=`
+    Tensors,  ///< in a train block, where a part of the network is named: in freeze, and behind the `for` of a load
     Nothing,  ///< in a comment or a string
   };
   Place place = Place::File;
@@ -25,6 +26,7 @@ struct Context {
   std::string calleeEntry;     ///< the entry whose value the call is in
   std::set<std::string> given; ///< the arguments' names that the call has already
   bool member = false;         ///< behind `in.`
+  std::string path;            ///< Tensors: "basic1." in front of the last word
   bool augment = false;        ///< in the braces of augment
 };
 

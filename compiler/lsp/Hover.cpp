@@ -71,6 +71,20 @@ std::string madeAt(const Understanding &understanding, const Span &span) {
   return n > mostShown ? text + "\n\nand " + std::to_string(n - mostShown) + " more" : text;
 }
 
+/// A part of the network by its name, "basic1.conv1".
+std::string describePart(const Understanding &understanding, const std::string &name) {
+  std::string text;
+  for (const Network &network : understanding.networks) {
+    for (const Layer &layer : network.layers)
+      if (layer.name == name)
+        text += (text.empty() ? "" : "\n\n") + describe(network, layer);
+    for (const BlockUse &use : network.uses)
+      if (use.name == name)
+        text += (text.empty() ? "**" : "\n\n**") + use.name + "**: block " + use.block + " → " + shapeText(use.output);
+  }
+  return text;
+}
+
 /// The innermost span of a layer or use that holds a position.
 std::optional<Span> spanAt(const Document &document, protocol::Position position) {
   std::optional<Span> found;
@@ -101,6 +115,14 @@ std::optional<protocol::Hover> hoverAt(const Document &document, protocol::Posit
   if (context.place == Context::Place::Nothing)
     return std::nullopt;
   const Definitions &definitions = document.understanding.definitions;
+  if (context.place == Context::Place::Tensors && !word.text.empty()) {
+    std::string part = describePart(document.understanding, context.path + word.text);
+    if (part.empty())
+      return std::nullopt;
+    protocol::Hover hover(document.text.range(word.begin, word.begin + word.text.size()));
+    hover.contents.value = part;
+    return hover;
+  }
   std::vector<std::string> parts;
   auto add = [&](const std::string &text) {
     if (!text.empty())
@@ -122,7 +144,7 @@ std::optional<protocol::Hover> hoverAt(const Document &document, protocol::Posit
   else if (isArgument && parts.empty())
     add("```cnn\n" + signatureOf(context.callee, definitions) + "\n```");
   if (!isArgument || !signature.empty())
-    add(summaryOf(word.text));
+    add(summaryOf(context.definition == "train" && word.text == "for" ? "load" : word.text));
   if (parts.empty())
     return std::nullopt;
   protocol::Hover hover(range);

@@ -64,6 +64,8 @@ const std::map<std::string, const char *> &summaries() {
       {"precision", "f32, f64 or bf16."},
       {"keep", "best(METRIC): the checkpoint that is kept beside the last one."},
       {"stop", "no_better(METRIC, epochs=N): ends training early."},
+      {"load", "`load \"stem.safetensors\" for stem`: weights that training begins with, of one layer or block or of all that fit; later ones win."},
+      {"freeze", "[stem, basic1.conv1]: layers and blocks that training leaves as they are."},
       {"seed", "Of initial weights, order and augmentation."},
       {"metric", "What the search makes large or small: maximize(test.accuracy)."},
       {"trials", "How many settings the search tries."},

@@ -20,6 +20,8 @@ constexpr double relativeStep = 1e-5;
 constexpr double kink = 1e-3;
 // Below it a gradient is compared absolutely: rounding alone gives differences of 1e-16 * loss / h, about 1e-11.
 constexpr double smallest = 1e-4;
+// Two differences without a kink agree to this, the second of a tenth of the step: 1e-16 * loss / 1e-6, relative to `smallest` or more.
+constexpr double rounding = 1e-5;
 
 struct Checked {
   int64_t compared = 0, kinks = 0;
@@ -57,6 +59,22 @@ private:
 };
 } // namespace
 
+namespace {
+struct Slope {
+  double value, scale; ///< the scale is what differences are relative to
+  bool kinked;
+};
+} // namespace
+
+/// By central differences of h and h / 2 and Richardson's extrapolation, in which the error's h^2 cancels.
+static Slope slope(Loss &loss, size_t tensor, int64_t at, double h, double here, double gradient) {
+  const double up = loss(tensor, at, h), down = loss(tensor, at, -h), upHalf = loss(tensor, at, h / 2), downHalf = loss(tensor, at, -h / 2);
+  const double whole = (up - down) / (2 * h), half = (upHalf - downHalf) / h, scale = std::max({std::abs(gradient), std::abs(half), smallest});
+  // Right slope less left slope is a jump + h f''; f'' cancels between h and its half.
+  const double jump = 2 * (upHalf - 2 * here + downHalf) / (h / 2) - (up - 2 * here + down) / h;
+  return {(4 * half - whole) / 3, scale, std::max(std::abs(whole - half), std::abs(jump)) > kink * scale};
+}
+
 static Checked check(Loss &loss, size_t tensor, const std::vector<double> &gradient, const Options &o) {
   Checked result;
   const int64_t n = int64_t(gradient.size());
@@ -65,20 +83,23 @@ static Checked check(Loss &loss, size_t tensor, const std::vector<double> &gradi
   for (int i = 0; i < std::min<int64_t>(n, o.samples); ++i) {
     const int64_t at = n <= o.samples ? i : int64_t(philox.below(uint32_t(i), uint64_t(n)));
     const double h = relativeStep * std::max(1.0, std::abs(loss.value(tensor, at)));
-    const double up = loss(tensor, at, h), down = loss(tensor, at, -h), upHalf = loss(tensor, at, h / 2), downHalf = loss(tensor, at, -h / 2);
-    const double whole = (up - down) / (2 * h), half = (upHalf - downHalf) / h;
-    const double g = gradient[size_t(at)], scale = std::max({std::abs(g), std::abs(half), smallest});
-    // Right slope less left slope is a jump + h f''; f'' cancels between h and its half.
-    const double jump = 2 * (upHalf - 2 * here + downHalf) / (h / 2) - (up - 2 * here + down) / h;
-    if (std::max(std::abs(whole - half), std::abs(jump)) > kink * scale) {
+    const double g = gradient[size_t(at)];
+    Slope s = slope(loss, tensor, at, h, here, g);
+    // Kinks too weak to be seen by themselves make differences of another width give another slope; a wrong gradient stays wrong.
+    if (!s.kinked && std::abs(s.value - g) > o.tolerance * s.scale) {
+      const Slope closer = slope(loss, tensor, at, h / 10, here, g);
+      const bool right = std::abs(closer.value - g) <= o.tolerance * closer.scale, agree = std::abs(closer.value - s.value) <= rounding * closer.scale;
+      s = {closer.value, closer.scale, closer.kinked || (!right && !agree)};
+    }
+    if (s.kinked) {
       ++result.kinks;
       continue;
     }
     ++result.compared;
-    const double difference = std::abs(g - (4 * half - whole) / 3) / scale; // Richardson: the error's h^2 cancels
+    const double difference = std::abs(g - s.value) / s.scale;
     if (difference >= result.worst) {
       result.worst = difference;
-      result.worstAt = at, result.worstGradient = g, result.worstDifference = half;
+      result.worstAt = at, result.worstGradient = g, result.worstDifference = s.value;
     }
   }
   return result;

@@ -105,11 +105,11 @@ static CLI::App *addCommands(CLI::App &app, Options &o, uint64_t &seed, const De
   train->add_option("--stop", o.stop, "PART.METRIC:N ends the run when it has not been better for N epochs; none");
   train->add_option("--on-nan", o.onNan, "a loss that is not finite: stop (default), skip the step, rollback to the last checkpoint at half the rate")
       ->check(CLI::IsMember({"stop", "skip", "rollback"}));
-  CLI::Option *load = train->add_option("--load", o.load, "begin with the weights of a safetensors file, those that fit");
-  train->add_option("--only", o.only, "load only tensors whose names begin so")->needs(load);
+  CLI::Option *load = train->add_option("--load", o.load, "begin with the weights of a safetensors file, those that fit, instead of what the train block loads; none");
+  train->add_option("--only", o.only, "load only this layer or block, or tensors whose names begin so")->needs(load);
   load->excludes("--resume");
-  train->add_option("--freeze", o.freeze, "leave parameters whose names begin so, separated by commas, as they are (say it again with --resume)");
-  train->add_option("--limit-batches", o.limitBatches, "batches of an epoch and of each evaluation at most")->check(CLI::Range(1, 1000000000));
+  train->add_option("--freeze", o.freeze, "leave these layers or blocks, or parameters whose names begin so, separated by commas, as they are, instead of those of the train block; none (say it again with --resume)");
+  train->add_option("--limit-batches", o.limitBatches, "batches of an epoch at most, and of each evaluation, spread over its set")->check(CLI::Range(1, 1000000000));
   train->add_option("--overfit", o.overfit, "train on the same first N batches, not augmented: the loss must vanish")->check(CLI::Range(1, 1000000000));
   train->add_option("--max-time", o.maxSeconds, "seconds, then save and end")->check(CLI::Range(0.001, 1e9));
   train->add_flag("--fast-dev-run", o.fastDevRun, "one epoch of two batches, nothing is written");

@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
 #include <new>
 #include <system_error>
+#include <unistd.h>
 
 // The library's own handler prints what was thrown and brings the demangler along, 45 KB; everything thrown is caught below.
 namespace __gnu_cxx {
@@ -44,17 +46,30 @@ static int report(Exit status, const std::string &message) {
   return int(status);
 }
 
+/// A stream that the caller has closed would lend its number to the next file that is opened, and what is printed would go there. As coreutils do:
+/// something stands in its place that can only be used the wrong way round.
+static void holdClosedStreams() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+      (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); // the lowest free number: fd
+}
+
+static std::string lostOutput(int error) { return fmt::format("cannot write the output: {}", std::strerror(error)); }
+
 int guarded(const std::function<int()> &command) {
+  holdClosedStreams();
   try {
     const int status = command();
-    if (std::fflush(stdout) != 0 && status == 0 && !pendingSignal())
-      return report(Exit::io, fmt::format("cannot write the output: {}", std::strerror(errno)));
+    if (std::fflush(stdout) != 0 && !pendingSignal())
+      return report(Exit::io, lostOutput(errno));
     return status;
   } catch (const Failure &failure) {
     return report(failure.status, failure.what());
   } catch (const std::bad_alloc &) {
     return report(Exit::runFailed, "not enough memory");
   } catch (const std::system_error &e) {
+    if (std::ferror(stdout)) // fmt::print
+      return report(Exit::io, lostOutput(e.code().value()));
     return report(Exit::io, e.what());
   } catch (const std::exception &e) {
     return report(Exit::runFailed, e.what());

@@ -44,6 +44,9 @@ static void printJson(const cnn_model &model, const Description &d) {
   for (const TensorInfo &t : d.tensors)
     if (t.kind != TensorKind::state)
       parameters.push_back({{"name", t.name}, {"shape", t.shape}, {"kind", name(t.kind)}});
+  Json loads = Json::array();
+  for (const LoadRule &load : d.train.load)
+    loads.push_back({{"file", load.file}, {"for", load.scope}});
   const Json object{
       {"name", d.name}, {"source_file", d.sourceFile}, {"hash", d.hash}, {"compiler", d.compiler}, {"precision", d.precision},
       {"target", d.target}, {"cpu", model.cpu ? model.cpu : ""}, {"compiled_for", d.cpu}, {"cpu_features", model.cpu_features ? model.cpu_features : ""},
@@ -52,7 +55,7 @@ static void printJson(const cnn_model &model, const Description &d) {
       {"memory", {{"tensors", tensorBytes(model, d)}, {"train_arena", model.train_step.arena_bytes}, {"infer_arena", model.infer.arena_bytes},
                   {"infer_one_arena", model.infer_one.arena_bytes}}},
       {"train", {{"epochs", d.train.epochs}, {"optimizer", d.train.optimizer}, {"lr", d.train.lr}, {"schedule", d.train.schedule},
-                 {"loss", d.train.loss.kind}, {"smoothing", d.train.loss.smoothing}, {"class_weights", d.train.loss.weights}, {"loss_args", d.train.loss.args}, {"seed", d.train.seed}}}};
+                 {"loss", d.train.loss.kind}, {"smoothing", d.train.loss.smoothing}, {"class_weights", d.train.loss.weights}, {"loss_args", d.train.loss.args}, {"load", loads}, {"freeze", d.train.freeze}, {"seed", d.train.seed}}}};
   fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
@@ -82,6 +85,10 @@ static void printText(const cnn_model &model, const Description &d) {
              double(model.infer_one.arena_bytes) / mib);
   fmt::print("training    {} epochs, {}, lr {}{}{}\n", d.train.epochs, d.train.optimizer, d.train.lr, d.train.schedule.empty() ? "" : ", schedule ",
              d.train.schedule);
+  for (const LoadRule &load : d.train.load)
+    fmt::print("begins with {}{}{}\n", printable(load.file), load.scope.empty() ? "" : " for ", load.scope);
+  if (!d.train.freeze.empty())
+    fmt::print("frozen      {}\n", fmt::join(d.train.freeze, ", "));
   fmt::print("compiled    by {} for {} ({})\ndefinition  {}\n", d.compiler, levels(model, d), d.target, d.hash);
 }
 

@@ -4,7 +4,9 @@
 #include "runtime/cli/Commands.h"
 #include "runtime/data/Order.h"
 #include "runtime/params/AtomicFile.h"
+#include "runtime/train/Freeze.h"
 #include "runtime/train/Interrupt.h"
+#include "runtime/train/Pretrained.h"
 #include "runtime/train/Program.h"
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -17,7 +19,7 @@ struct RangeTest {
 };
 } // namespace
 
-static RangeTest measure(Program &program, const Description &d, const Options &o, uint64_t seed) {
+static RangeTest measure(Program &program, const Description &d, const Options &o, uint64_t seed, Freeze *frozen) {
   constexpr double beta = 0.9, runaway = 4; // of the smoothing; the test ends at so many times the least loss
   DataParts parts(d, o.data, seed, readOptions(o));
   const auto train = parts.get("train");
@@ -39,6 +41,8 @@ static RangeTest measure(Program &program, const Description &d, const Options &
         return test;
       const double rate = o.from * std::pow(o.to / o.from, double(step) / double(std::max<int64_t>(1, o.steps - 1)));
       const StepResult result = program.trainStep(rate, uint64_t(++step), seed);
+      if (frozen)
+        frozen->putBack();
       average = beta * average + (1 - beta) * result.loss;
       const double smooth = average / (1 - std::pow(beta, double(step)));
       if (!result.finite || smooth > runaway * least)
@@ -100,7 +104,14 @@ int runLrFind(const cnn_model &model, const Options &o) {
   Program program(model, d, o.threads);
   const uint64_t seed = o.seed.value_or(d.train.seed);
   program.tensors.initialise(seed, program.device.pool);
-  const RangeTest test = measure(program, d, o, seed);
+  for (const std::string &sentence : loadPretrained(d.train.load, program.tensors))
+    fmt::print(stderr, "note: {}\n", sentence);
+  std::unique_ptr<Freeze> frozen;
+  if (!d.train.freeze.empty()) {
+    frozen = std::make_unique<Freeze>(program.tensors, d.train.freeze);
+    fmt::print(stderr, "note: {}\n", frozen->report());
+  }
+  const RangeTest test = measure(program, d, o, seed, frozen.get());
   if (pendingSignal())
     return 128 + pendingSignal();
   if (test.rates.empty())

@@ -28,6 +28,17 @@ static void override(Description &d, const Options &o) {
       fail(Exit::usage, "--stop takes PART.METRIC:EPOCHS, e.g. val.loss:5, or none; it was given '{}'", printable(o.stop));
     d.train.stop = StopRule{o.stop.substr(0, colon), epochs};
   }
+  if (!o.load.empty())
+    d.train.load.clear();
+  if (!o.load.empty() && o.load != "none")
+    d.train.load.push_back({o.load, o.only, ""});
+  if (!o.freeze.empty())
+    d.train.freeze.clear();
+  for (size_t begin = 0; !o.freeze.empty() && o.freeze != "none" && begin <= o.freeze.size();) {
+    const size_t end = std::min(o.freeze.find(',', begin), o.freeze.size());
+    d.train.freeze.push_back(o.freeze.substr(begin, end - begin));
+    begin = end + 1;
+  }
 }
 
 int runTrain(const cnn_model &model, const Options &o) {
@@ -46,7 +57,6 @@ int runTrain(const cnn_model &model, const Options &o) {
   options.limitBatches = o.limitBatches;
   options.overfit = o.overfit;
   options.maxSeconds = o.maxSeconds;
-  options.load = o.load, options.only = o.only, options.freeze = o.freeze;
   options.onNan = o.onNan == "skip" ? TrainOptions::OnNan::skip : o.onNan == "rollback" ? TrainOptions::OnNan::rollback : TrainOptions::OnNan::stop;
   if (o.fastDevRun) {
     options.dry = true;

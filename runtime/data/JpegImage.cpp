@@ -1,7 +1,8 @@
 // JPEG through libjpeg-turbo's decoder alone, header first and within limits; its warnings count as errors.
-// In: the file's bytes.  Out: grey or RGB, 8 bits a channel.
+// In: the file's bytes.  Out: grey or RGB, 8 bits a channel; CMYK and YCCK become RGB.
 #include "runtime/Failure.h"
 #include "runtime/data/Image.h"
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <jpeglib.h>
@@ -59,6 +60,19 @@ bool decode(Attempt &a, uint8_t *pixels, size_t rowBytes) {
   }
   return jpeg_finish_decompress(&a.decoder);
 }
+/// Rows of C, M, Y, K to rows of R, G, B, as Pillow's convert("RGB"): without a colour profile, and inverted, for so Adobe's programs, which write
+/// these files, store them.  R = k - (255 - c) k / 255 of the bytes as they are not inverted: c is 255 - C, k is 255 - K.
+std::vector<uint8_t> fromInvertedCmyk(const std::vector<uint8_t> &cmyk) {
+  constexpr size_t inks = 4, colours = 3;
+  std::vector<uint8_t> rgb(cmyk.size() / inks * colours);
+  for (size_t pixel = 0; pixel < cmyk.size() / inks; ++pixel)
+    for (size_t i = 0; i < colours; ++i) {
+      const int k = cmyk[pixel * inks + colours], product = (255 - cmyk[pixel * inks + i]) * k + 128;
+      rgb[pixel * colours + i] = uint8_t(std::max(0, k - (((product >> 8) + product) >> 8))); // product / 255, rounded
+    }
+  return rgb;
+}
+
 } // namespace
 
 Image decodeJpeg(const std::string &bytes, const std::string &path) {
@@ -79,14 +93,15 @@ Image decodeJpeg(const std::string &bytes, const std::string &path) {
   if (width < 1 || height < 1 || width > largestSide || height > largestSide || width * height > largestArea)
     fail(Exit::badData, "{} has {}x{} pixels, the limit is {} a side and {} in all", printable(path), width, height, largestSide, largestArea);
   const J_COLOR_SPACE colours = a->decoder.jpeg_color_space;
-  if (colours == JCS_CMYK || colours == JCS_YCCK)
-    fail(Exit::badData, "{} is a CMYK JPEG; grey or RGB is needed", printable(path));
-  Image image{height, width, colours == JCS_GRAYSCALE ? 1 : 3, {}};
+  const bool cmyk = colours == JCS_CMYK || colours == JCS_YCCK;
+  Image image{height, width, colours == JCS_GRAYSCALE ? 1 : cmyk ? 4 : 3, {}};
   image.pixels.resize(size_t(image.height * image.width * image.channels));
-  a->decoder.out_color_space = image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  a->decoder.out_color_space = cmyk ? JCS_CMYK : image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
   a->decoder.dct_method = JDCT_ISLOW;
   if (!decode(*a, image.pixels.data(), size_t(image.width * image.channels)))
     fail(Exit::badData, "{} is not a good JPEG file: {}", printable(path), printable(a->message));
+  if (cmyk)
+    image.pixels = fromInvertedCmyk(image.pixels), image.channels = 3;
   return image;
 }
 

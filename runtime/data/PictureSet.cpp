@@ -4,10 +4,12 @@
 #include "runtime/Failure.h"
 #include "runtime/data/Image.h"
 #include "runtime/data/Parallel.h"
+#include "runtime/data/Reading.h"
 #include <atomic>
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <unistd.h>
 
 namespace rt {
 
@@ -53,7 +55,9 @@ PictureSet::PictureSet(std::vector<Picture> list, const ReaderInput &input, std:
   pixels.resize(size_t(cached) * imageBytes);
   std::vector<std::string> problems(static_cast<size_t>(cached));
   std::atomic<int64_t> found{0};
+  Reading reading(cached, stderr, isatty(STDERR_FILENO));
   eachInParallel(cached, input.options.threads, [&](int64_t i) {
+    reading.step();
     try {
       decode(pictures[size_t(i)].path, &pixels[size_t(i) * imageBytes]);
     } catch (const Failure &failure) {

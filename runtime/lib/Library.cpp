@@ -5,6 +5,7 @@
 #include "runtime/device/Element.h"
 #include "runtime/device/Level.h"
 #include "runtime/params/Checkpoint.h"
+#include "runtime/train/Freeze.h"
 #include "runtime/train/Loss.h"
 #include "runtime/train/Program.h"
 #include <cmath>
@@ -20,6 +21,12 @@ struct Running {
     if (description.data && description.data->normalize == DataInfo::Normalize::given)
       position.mean = description.data->mean, position.std = description.data->std;
     nameClasses();
+    freeze();
+  }
+  /// What the train block freezes keeps the values of now.
+  void freeze() {
+    if (!description.train.freeze.empty())
+      frozen = std::make_unique<Freeze>(program.tensors, description.train.freeze);
   }
   void nameClasses() {
     description.foundClassNames = position.classNames;
@@ -31,6 +38,7 @@ struct Running {
   Program program;
   TrainingPosition position;
   std::vector<std::string> classNames;
+  std::unique_ptr<Freeze> frozen;
 };
 } // namespace
 
@@ -144,6 +152,7 @@ int cnn_lib_load(cnn_lib_model *model, const char *path) {
       position.mean = r.position.mean, position.std = r.position.std, position.seed = r.position.seed;
     r.position = position;
     r.nameClasses();
+    r.freeze();
   });
 }
 
@@ -166,6 +175,8 @@ int cnn_lib_train_step(cnn_lib_model *model, const float *x, const int32_t *labe
     takePictures(r, x, n, r.program.x());
     std::copy_n(labels, n, r.program.labels());
     const StepResult result = r.program.trainStep(learning_rate, r.position.step + 1, r.position.seed);
+    if (r.frozen)
+      r.frozen->putBack();
     if (loss)
       *loss = result.loss;
     if (!result.finite)

@@ -55,7 +55,8 @@ int cnn_lib_load(cnn_lib_model *model, const char *path);
 int cnn_lib_save(cnn_lib_model *model, const char *path);
 
 /* One step on CNN_LIB_BATCH samples; labels in 0..CNN_LIB_CLASSES-1.  loss: the mean over them, or null.
- * Where it is not finite nothing is updated and CNN_LIB_RUN_FAILED returned. */
+ * Where it is not finite nothing is updated and CNN_LIB_RUN_FAILED returned.  What the train block freezes stays as create or load has left it;
+ * the files that it loads are the trainer's: here cnn_lib_load takes what there is to take. */
 int cnn_lib_train_step(cnn_lib_model *model, const float *x, const int32_t *labels, double learning_rate, double *loss);
 /* What the train block says at this time, in epochs from 0, of a run of so many. */
 double cnn_lib_learning_rate(const cnn_lib_model *model, double epoch, double epochs);

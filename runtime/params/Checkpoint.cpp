@@ -172,10 +172,16 @@ static std::string lookup(const SafetensorsFile &file, const char *key) {
   return it == file.metadata().end() ? "" : it->second;
 }
 
-/// A tensor that weights alone may bring along: a state of some other optimiser, or PyTorch's count of batches.
+/// PyTorch's count of batches, which a batch normalisation of a fixed momentum never reads.
+static bool isCount(const std::string &name) {
+  const size_t dot = name.rfind('.');
+  return dot != std::string::npos && name.substr(dot) == ".num_batches_tracked";
+}
+
+/// A tensor that weights alone may bring along: a state of some other optimiser, or such a count.
 static bool isState(const std::string &name, const Description &d) {
   const size_t dot = name.rfind('.');
-  return dot != std::string::npos && (d.findTensor(name.substr(0, dot)) || name.substr(dot) == ".num_batches_tracked");
+  return dot != std::string::npos && (d.findTensor(name.substr(0, dot)) || isCount(name));
 }
 
 static const TensorInfo *averaged(const std::string &name, const Description &d) {
@@ -245,15 +251,16 @@ bool readAverages(const std::string &path, const TensorStore &store, const std::
   return any;
 }
 
-LoadReport loadMatching(const std::string &path, TensorStore &store, const std::string &prefix) {
+LoadReport loadMatching(const std::string &path, TensorStore &store, const std::string &scope) {
   const SafetensorsFile file(path);
   LoadReport report;
-  std::vector<std::string> wanted;
-  for (size_t i = 0; i < store.infos().size(); ++i) {
+  const std::vector<bool> wanted = tensorsIn(store.infos(), scope);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < wanted.size(); ++i) {
     const TensorInfo &info = store.infos()[i];
-    if (info.kind == TensorKind::state || info.name.compare(0, prefix.size(), prefix) != 0)
+    if (info.kind == TensorKind::state || !wanted[i])
       continue;
-    wanted.push_back(info.name);
+    names.push_back(info.name);
     const SafetensorsEntry *entry = file.find(info.name + averageSuffix);
     if (!entry)
       entry = file.find(info.name);
@@ -263,11 +270,15 @@ LoadReport loadMatching(const std::string &path, TensorStore &store, const std::
       report.misshapen.push_back(fmt::format("{} ({} {}, the network needs {})", info.name, name(entry->dtype), shapeText(entry->shape), shapeText(info.shape)));
     else {
       store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
-      ++report.loaded;
+      report.loaded.push_back(info.name);
     }
   }
+  // Of the file's own: what it says of the scope, and no states of an optimiser.
+  auto isTaken = [&](const std::string &name) { return std::any_of(names.begin(), names.end(), [&](const std::string &n) { return isIn(name, n); }); };
+  const bool exact = std::any_of(names.begin(), names.end(), [&](const std::string &n) { return isIn(n, scope); });
+  auto isOfScope = [&](const std::string &name) { return exact ? isIn(name, scope) : name.compare(0, scope.size(), scope) == 0; };
   for (const SafetensorsEntry &entry : file.entries())
-    if (std::none_of(wanted.begin(), wanted.end(), [&](const std::string &w) { return entry.name.compare(0, w.size(), w) == 0 && (entry.name.size() == w.size() || entry.name[w.size()] == '.'); }))
+    if (isOfScope(entry.name) && !isTaken(entry.name) && !isCount(entry.name))
       report.unused.push_back(entry.name);
   return report;
 }

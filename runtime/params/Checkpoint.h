@@ -47,10 +47,9 @@ TrainingPosition readCheckpoint(const std::string &path, const Description &desc
 bool readAverages(const std::string &path, const TensorStore &store, const std::vector<void *> &averages);
 
 struct LoadReport {
-  int64_t loaded = 0;
-  std::vector<std::string> missing, misshapen, unused; ///< names: the network's, the network's with both shapes, the file's
+  std::vector<std::string> loaded, missing, misshapen, unused; ///< names: the network's; the same with both shapes; the file's
 };
-/// For fine-tuning: takes every weight and running statistic that begins with `prefix` and fits; the others keep their values.
-LoadReport loadMatching(const std::string &path, TensorStore &store, const std::string &prefix);
+/// For fine-tuning: takes every weight and running statistic of `scope` (tensorsIn) that fits; the others keep their values.
+LoadReport loadMatching(const std::string &path, TensorStore &store, const std::string &scope);
 
 } // namespace rt

@@ -108,6 +108,10 @@ static TrainInfo parseTrain(const Json &j) {
   if (const Json *p = find(j, "plateau"))
     train.plateau = PlateauRule{p->at("metric"), get<std::string>(*p, "best", "min") == "max", get<double>(*p, "factor", 0.1), get<double>(*p, "threshold", 1e-4),
                                 get<double>(*p, "floor", 0), get<uint64_t>(*p, "patience", 10), get<uint64_t>(*p, "cooldown", 0)};
+  if (const Json *loads = find(j, "load"))
+    for (const Json &load : *loads)
+      train.load.push_back({load.at("file"), get<std::string>(load, "for", ""), get<std::string>(load, "at", "")});
+  train.freeze = get<std::vector<std::string>>(j, "freeze", {});
   train.seed = get<uint64_t>(j, "seed", 0);
   return train;
 }
@@ -165,6 +169,21 @@ std::string Description::className(int64_t i) const {
   if (data && size_t(i) < data->classNames.size())
     return data->classNames[size_t(i)];
   return size_t(i) < foundClassNames.size() ? foundClassNames[size_t(i)] : fmt::format("class {}", i);
+}
+
+bool isIn(const std::string &tensor, const std::string &scope) {
+  return scope.empty() || (tensor.compare(0, scope.size(), scope) == 0 && (tensor.size() == scope.size() || tensor[scope.size()] == '.'));
+}
+
+std::vector<bool> tensorsIn(const std::vector<TensorInfo> &tensors, const std::string &scope) {
+  std::vector<bool> within, beginning;
+  bool any = false;
+  for (const TensorInfo &t : tensors) {
+    within.push_back(isIn(t.name, scope));
+    beginning.push_back(t.name.compare(0, scope.size(), scope) == 0);
+    any |= within.back();
+  }
+  return any ? within : beginning;
 }
 
 const TensorInfo *Description::findTensor(const std::string &wanted) const {

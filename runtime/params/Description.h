@@ -90,6 +90,13 @@ struct PlateauRule {
   uint64_t patience = 10, cooldown = 0; ///< epochs
 };
 
+/// Weights that a run begins with, `load "stem.safetensors" for stem`.
+struct LoadRule {
+  std::string file;
+  std::string scope; ///< of these tensors alone; empty: all
+  std::string at;    ///< where the source says it, "lenet.cnn:20:8"; empty: the command line does
+};
+
 struct TrainInfo {
   int64_t epochs = 1;
   std::string optimizer, schedule;
@@ -98,6 +105,8 @@ struct TrainInfo {
   std::optional<KeepRule> keep;
   std::optional<StopRule> stop;
   std::optional<PlateauRule> plateau;
+  std::vector<LoadRule> load;      ///< in order: later ones win
+  std::vector<std::string> freeze; ///< scopes of tensors that stay as they are
   uint64_t seed = 0;
 };
 
@@ -106,6 +115,11 @@ struct FoldInfo {
   std::string filter, bias, scale, shift, mean, variance;
   double eps = 0;
 };
+
+/// Is a tensor of this name the scope itself or inside of it?  Of the empty scope every one is.
+bool isIn(const std::string &tensor, const std::string &scope);
+/// Which of the tensors are named `scope` or stand inside of it ("conv1.weight" in conv1, not in conv); where none does, those whose names begin so.
+std::vector<bool> tensorsIn(const std::vector<TensorInfo> &tensors, const std::string &scope);
 
 struct Description {
   std::string name, sourceFile, compiler, hash, source, precision, target, cpu;

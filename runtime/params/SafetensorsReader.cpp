@@ -164,6 +164,10 @@ void SafetensorsFile::readHeader() {
   const std::string where = printable(origin);
   if (bytes.size() < 8)
     fail(Exit::badModel, "{} is not a safetensors file: it has {} bytes", where, bytes.size());
+  if (bytes.compare(0, 4, "PK\x03\x04") == 0)
+    fail(Exit::badModel, "{} is not a safetensors file but a zip archive, as torch.save writes it; in Python, safetensors.torch.save_file(model.state_dict(), FILE) "
+                         "makes one that is read here",
+         where);
   uint64_t length = 0;
   for (int i = 7; i >= 0; --i)
     length = length << 8 | uint8_t(bytes[i]);

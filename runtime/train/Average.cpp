@@ -19,12 +19,12 @@ void Average::update(uint64_t step) {
   const double d = std::min(decay, (1 + double(step)) / (10 + double(step)));
   withElement(store.elementKind(), [&](auto zero) {
     using T = decltype(zero);
-    const T keep = T(d), add = T(1 - d);
+    const T add = T(1 - d);
     pool.parallelFor(int64_t(averages.size()), [&](int64_t i) {
       T *a = averages[size_t(i)].template as<T>();
       const T *w = static_cast<const T *>(store.pointers()[i]);
       for (size_t k = 0; k < averages[size_t(i)].size / sizeof(T); ++k)
-        a[k] = keep * a[k] + add * w[k];
+        a[k] += add * (w[k] - a[k]); // of a weight that stays as it is, its very bits
     });
   });
 }

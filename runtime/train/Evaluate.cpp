@@ -3,17 +3,23 @@
 #include "runtime/train/Evaluate.h"
 #include "runtime/device/Element.h"
 #include "runtime/train/Interrupt.h"
-#include <numeric>
 
 namespace rt {
+
+std::vector<int64_t> spread(int64_t size, int64_t most) {
+  const int64_t n = std::min(size, most);
+  std::vector<int64_t> samples;
+  for (int64_t k = 0; k < n; ++k)
+    samples.push_back(k * size / n);
+  return samples;
+}
 
 void inferAll(Program &program, BatchLoader &loader, const Dataset &set, int64_t limit, const std::function<void(int64_t, int64_t, const void *)> &see) {
   const Description &d = program.description;
   const int64_t batch = program.model.infer.batch;
   AlignedBuffer logits(size_t(batch * d.classes) * elementBytes(program.elementKind()));
   PrefetchPlan plan;
-  plan.samples.resize(size_t(limit > 0 ? std::min(set.size(), limit * batch) : set.size()));
-  std::iota(plan.samples.begin(), plan.samples.end(), 0);
+  plan.samples = spread(set.size(), limit > 0 ? limit * batch : set.size());
   plan.batch = batch;
   plan.capacity = program.capacity();
   plan.workers = prefetchWorkers(set, program.device.pool.threads());

@@ -1,5 +1,5 @@
 // Parameters that training leaves as they are.
-// In: the beginnings of names, separated by commas.  Out: after each step their values, running statistics and optimiser states are put back.
+// In: layers, blocks, or the beginnings of names.  Out: after each step their values, running statistics and optimiser states are put back.
 #pragma once
 #include "runtime/params/TensorStore.h"
 
@@ -7,10 +7,11 @@ namespace rt {
 
 class Freeze {
 public:
-  /// Keeps the tensors' values of now.  Fails with Exit::usage on a beginning that no parameter has.
-  Freeze(TensorStore &store, const std::string &prefixes);
-  void putBack() const;
-  size_t parameters() const { return count; }
+  /// Keeps the tensors' values of now.  Fails with Exit::usage on a name that no parameter begins with.
+  Freeze(TensorStore &store, const std::vector<std::string> &scopes);
+  void putBack();
+  /// "3 of 14 parameters stay as they are"
+  std::string report() const;
 
 private:
   struct Kept {
@@ -19,7 +20,7 @@ private:
   };
   TensorStore &store;
   std::vector<Kept> kept;
-  size_t count = 0;
+  size_t frozen = 0;
 };
 
 } // namespace rt

@@ -2,7 +2,10 @@
 // In: steps and epochs.  Out: text on stdout, flushed line by line.
 #include "runtime/train/Progress.h"
 #include "runtime/Failure.h"
+#include "runtime/train/Interrupt.h"
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -18,23 +21,34 @@ static size_t terminalWidth() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-static void line(const std::string &text) {
-  // A closed pipe must not end a training run: what cannot be written is lost, and that is all.
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
-static void line(const Json &object) { line(object.dump(-1, ' ', false, Json::error_handler_t::replace)); }
-
+static std::string toText(const Json &object) { return object.dump(-1, ' ', false, Json::error_handler_t::replace); }
 static Json toJson(const PartMetrics &m) { return {{"loss", m.loss}, {"accuracy", m.accuracy}}; }
 
 Progress::Progress(bool json) : json(json), terminal(isatty(STDOUT_FILENO)) {}
 
+/// A full disk or a closed pipe must not end a training run: it is told once, and again by the exit status at the end.
+void Progress::line(const std::string &text) {
+  const std::string whole = text + "\n";
+  const bool written = std::fwrite(whole.data(), 1, whole.size(), stdout) == whole.size() && std::fflush(stdout) == 0;
+  if (written || error)
+    return;
+  error = errno;
+  if (!pendingSignal()) {
+    const std::string warning = fmt::format("warning: cannot write the output: {}; the training goes on without it\n", std::strerror(error));
+    std::fwrite(warning.data(), 1, warning.size(), stderr);
+  }
+}
+
+void Progress::close() const {
+  if (error && !pendingSignal())
+    fail(Exit::io, "a part of the output was lost: {}; the training itself is whole", std::strerror(error));
+}
+
 void Progress::start(const std::string &network, int64_t samples, int64_t held, int64_t dropped, int threads, uint64_t seed,
                      const std::string &directory) {
   if (json)
-    return line(Json{{"event", "start"}, {"network", network}, {"samples", samples}, {"val_samples", held}, {"dropped", dropped},
-                     {"threads", threads}, {"seed", seed}, {"checkpoint", directory}});
+    return line(toText(Json{{"event", "start"}, {"network", network}, {"samples", samples}, {"val_samples", held}, {"dropped", dropped},
+                     {"threads", threads}, {"seed", seed}, {"checkpoint", directory}}));
   std::string text = fmt::format("{}: {} samples", network, samples);
   if (held)
     text += fmt::format(", {} held out", held);
@@ -83,7 +97,7 @@ std::string Progress::jsonLine(const EpochReport &r) {
   object["seconds"] = r.seconds;
   object["img_s"] = r.imagesPerSecond;
   object["data_wait"] = r.dataWait;
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return toText(object);
 }
 
 void Progress::epoch(const EpochReport &r) {
@@ -101,7 +115,7 @@ void Progress::epoch(const EpochReport &r) {
 void Progress::data(double wait) {
   clearBar();
   if (json)
-    line(Json{{"event", "data"}, {"data_wait", wait}});
+    line(toText(Json{{"event", "data"}, {"data_wait", wait}}));
   else
     line(fmt::format("data: the steps waited for {:.2f} % of the training time", 100 * wait));
 }
@@ -109,7 +123,7 @@ void Progress::data(double wait) {
 void Progress::note(const std::string &event, const std::string &text) {
   clearBar();
   if (json)
-    line(Json{{"event", event}, {"message", text}});
+    line(toText(Json{{"event", event}, {"message", text}}));
   else
     line(text);
 }
@@ -117,7 +131,7 @@ void Progress::note(const std::string &event, const std::string &text) {
 void Progress::final(const std::string &part, const PartMetrics &m) {
   clearBar();
   if (json)
-    line(Json{{"event", "final"}, {"part", part}, {"loss", m.loss}, {"accuracy", m.accuracy}});
+    line(toText(Json{{"event", "final"}, {"part", part}, {"loss", m.loss}, {"accuracy", m.accuracy}}));
   else
     line(fmt::format("{} loss {:.4f}  {} accuracy {:.4f}", part, m.loss, part, m.accuracy));
 }

@@ -34,14 +34,18 @@ public:
   /// A sentence between the lines, e.g. that a checkpoint was saved; `event` names it for machines.
   void note(const std::string &event, const std::string &text);
   void final(const std::string &part, const PartMetrics &metrics);
+  /// Fails with Exit::io if some of it could not be written.
+  void close() const;
 
 private:
   using Clock = std::chrono::steady_clock;
   void clearBar();
+  void line(const std::string &text);
   bool json, terminal, barShown = false;
   Clock::time_point lastDraw, barStart;
   int64_t barFirst = 0;
   uint64_t barEpoch = UINT64_MAX;
+  int error = 0; ///< the first one of standard output
 };
 
 } // namespace rt

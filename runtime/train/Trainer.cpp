@@ -6,6 +6,7 @@
 #include "runtime/device/FiniteCheck.h"
 #include "runtime/train/Interrupt.h"
 #include "runtime/train/Plateau.h"
+#include "runtime/train/Pretrained.h"
 #include <cmath>
 #include <sys/stat.h>
 
@@ -36,7 +37,20 @@ static bool namesPart(const Description &d, const char *prefix) {
          (d.train.plateau && d.train.plateau->metric.rfind(prefix, 0) == 0);
 }
 
+/// A metric that no epoch will give is refused before the first one.
+static void checkMetrics(const Description &d) {
+  EpochReport all{};
+  all.val = all.test = PartMetrics{};
+  if (d.train.keep)
+    metric(d.train.keep->metric, all, d);
+  if (d.train.stop)
+    metric(d.train.stop->metric, all, d);
+  if (d.train.plateau)
+    metric(d.train.plateau->metric, all, d);
+}
+
 void Trainer::prepare() {
+  checkMetrics(d);
   if (!options.dry) {
     makeDirectories(options.checkpoint);
     lock = std::make_unique<DirectoryLock>(options.checkpoint);
@@ -51,11 +65,12 @@ void Trainer::prepare() {
       fail(Exit::usage, "the checkpoint was trained with seed {}, --seed says {}", position.seed, *options.seed);
   } else {
     program.tensors.initialise(position.seed, program.device.pool);
-    loadWeights();
+    for (const std::string &sentence : loadPretrained(d.train.load, program.tensors))
+      progress.note("loaded", sentence);
   }
-  if (!options.freeze.empty()) {
-    frozen = std::make_unique<Freeze>(program.tensors, options.freeze);
-    progress.note("frozen", fmt::format("{} parameters stay as they are", frozen->parameters()));
+  if (!d.train.freeze.empty()) {
+    frozen = std::make_unique<Freeze>(program.tensors, d.train.freeze);
+    progress.note("frozen", frozen->report());
   }
   startAverage(options.resume);
   parts = std::make_unique<DataParts>(d, options.data, position.seed, options.read);
@@ -88,14 +103,6 @@ void Trainer::prepare() {
     history = std::make_unique<History>(path("history.jsonl"), position.epoch, options.logDirectory);
 }
 
-static std::string listed(const std::vector<std::string> &names) {
-  constexpr size_t most = 6;
-  std::string text;
-  for (size_t i = 0; i < std::min(most, names.size()); ++i)
-    text += (i ? ", " : "") + printable(names[i]);
-  return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
-}
-
 void Trainer::noteEmptyClasses() {
   std::vector<bool> seen(static_cast<size_t>(d.classes));
   for (int64_t i = 0; i < train->size(); ++i)
@@ -107,22 +114,6 @@ void Trainer::noteEmptyClasses() {
       empty.push_back(size_t(k) < names.size() ? names[size_t(k)] : d.className(k));
   if (!empty.empty())
     progress.note("empty", fmt::format("no training sample is of {}: {}", empty.size() == 1 ? "this class" : "these classes", listed(empty)));
-}
-
-void Trainer::loadWeights() {
-  if (options.load.empty())
-    return;
-  const LoadReport report = loadMatching(options.load, program.tensors, options.only);
-  std::string text = fmt::format("loaded {} tensors from {}", report.loaded, printable(options.load));
-  if (!report.missing.empty())
-    text += fmt::format("; {} not in the file: {}", report.missing.size(), listed(report.missing));
-  if (!report.misshapen.empty())
-    text += fmt::format("; {} of another shape: {}", report.misshapen.size(), listed(report.misshapen));
-  if (!report.unused.empty())
-    text += fmt::format("; {} of the file not used: {}", report.unused.size(), listed(report.unused));
-  if (report.loaded == 0)
-    fail(Exit::badModel, "nothing fits: {}", text);
-  progress.note("loaded", text);
 }
 
 static std::vector<void *> pointersOf(const Average &average, size_t n) {
@@ -162,7 +153,7 @@ void Trainer::rollBack() {
     position = {};
     position.seed = before.seed, position.mean = before.mean, position.std = before.std, position.classNames = before.classNames;
     program.tensors.initialise(position.seed, program.device.pool);
-    loadWeights();
+    loadPretrained(d.train.load, program.tensors);
   }
   position.lrFactor = factor;
   startAverage(position.step > 0);
@@ -326,6 +317,12 @@ void Trainer::finish() {
 }
 
 int Trainer::run() {
+  const int status = runAll();
+  progress.close();
+  return status;
+}
+
+int Trainer::runAll() {
   prepare();
   progress.start(d.name, train->size(), val ? val->size() : 0, train->size() % program.batch(), program.device.pool.threads(), position.seed,
                  options.checkpoint);

@@ -26,8 +26,6 @@ struct TrainOptions {
   int64_t overfit = 0;           ///< train on the first so many batches, always the same, unchanged; 0: no
   double maxSeconds = 0;         ///< then save and end; 0: no limit
   bool dry = false;              ///< no file is written
-  std::string load, only;        ///< weights to begin with; only tensors whose names begin so
-  std::string freeze;            ///< beginnings of names, separated by commas: these tensors stay as they are
   enum class OnNan { stop, skip, rollback } onNan = OnNan::stop;
   std::string logDirectory; ///< of TensorBoard's event files; empty: none
 };
@@ -35,10 +33,11 @@ struct TrainOptions {
 class Trainer {
 public:
   Trainer(Program &program, const TrainOptions &options);
-  /// Returns an exit status: 0, or 128 + signal.  Failures are thrown.
+  /// Returns an exit status: 0, or 128 + signal.  Failures are thrown; an output that cannot be written is one only when all is done.
   int run();
 
 private:
+  int runAll();
   enum class Ended { epoch, interrupted, outOfTime, rolledBack };
   void prepare();
   Ended runEpoch();
@@ -51,7 +50,6 @@ private:
   /// Says where it began; ends the run, or gives true for a step that is passed over and false for a return to the last checkpoint.
   bool notFinite(double lr, double loss);
   void rollBack();
-  void loadWeights();
   void noteEmptyClasses();
   void startAverage(bool resumed);
   bool outOfTime() const;

@@ -306,6 +306,18 @@ static void webp(const std::string &dir) {
   refuses([&] { readImage(dir + "/w.webp"); }, "is not a good WebP file");
 }
 
+/// Inputs/cmyk.py: what Pillow makes of pictures in CMYK and YCCK, bit for bit.
+static void cmyk(const std::string &inputs) {
+  for (const char *name : {"cmyk", "ycck", "plain"}) {
+    const Image image = readImage(inputs + "/" + name + ".jpg");
+    std::string expected(image.pixels.size() + 1, 0);
+    FILE *file = std::fopen((inputs + "/" + name + ".rgb").c_str(), "rb");
+    CHECK(file && std::fread(expected.data(), 1, expected.size(), file) == image.pixels.size());
+    std::fclose(file);
+    CHECK(image.width == 20 && image.height == 13 && image.channels == 3 && std::memcmp(image.pixels.data(), expected.data(), image.pixels.size()) == 0);
+  }
+}
+
 int main(int argc, char **argv) {
   const std::string dir = argc > 1 ? argv[1] : ".";
   makeDirectories(dir);
@@ -315,6 +327,7 @@ int main(int argc, char **argv) {
   arrays(dir);
   csv(dir);
   webp(dir);
+  cmyk(argc > 2 ? argv[2] : dir);
   fmt::print("{} failures\n", failures);
   return failures != 0;
 }

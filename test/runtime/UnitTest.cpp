@@ -5,12 +5,14 @@
 #include "runtime/data/BatchLoader.h"
 #include "runtime/data/Image.h"
 #include "runtime/data/Order.h"
+#include "runtime/data/Reading.h"
 #include "runtime/device/Cpu.h"
 #include "runtime/device/ThreadPool.h"
 #include "runtime/params/Initialise.h"
 #include "runtime/params/Philox.h"
 #include "runtime/params/StorageLayout.h"
 #include "runtime/params/TensorStore.h"
+#include "runtime/train/Evaluate.h"
 #include "runtime/train/Metrics.h"
 #include <algorithm>
 #include <cmath>
@@ -302,6 +304,34 @@ static void metrics() {
   CHECK(printable("a\x1b[31mb\n") == "a\\x1b[31mb\\x0a");
 }
 
+/// A part of a set that stands class by class sees all of it.
+static void spreading() {
+  CHECK((spread(10, 5) == std::vector<int64_t>{0, 2, 4, 6, 8}) && (spread(7, 3) == std::vector<int64_t>{0, 2, 4}));
+  CHECK((spread(3, 3) == std::vector<int64_t>{0, 1, 2}) && spread(3, 9) == spread(3, 3) && spread(0, 4).empty());
+}
+
+/// Long reading is told of: by one line, or on a terminal by a count that is wiped away at the end; quick reading is not.
+static void reading() {
+  auto said = [](bool terminal, double patience) {
+    char *text = nullptr;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    {
+      Reading reading(1000, to, terminal, patience);
+      for (int i = 0; i < 640; ++i)
+        reading.step();
+    }
+    std::fclose(to);
+    const std::string all(text, size);
+    std::free(text);
+    return all;
+  };
+  CHECK(said(false, 60).empty() && said(true, 60).empty());
+  const std::string line = said(false, 0), bar = said(true, 0);
+  CHECK(line.rfind("note: reading 1000 pictures takes about ", 0) == 0 && line.find('\n') == line.size() - 1);
+  CHECK(bar.rfind("\rreading pictures: 32 of 1000\x1b[K", 0) == 0 && bar.substr(bar.size() - 4) == "\r\x1b[K");
+}
+
 int main() {
   pool();
   layouts();
@@ -313,6 +343,8 @@ int main() {
   augmentation();
   mixing();
   metrics();
+  spreading();
+  reading();
   fmt::print("{} failures\n", failures);
   return failures != 0;
 }

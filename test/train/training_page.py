@@ -8,8 +8,9 @@ import sys
 cnnc, root, folder = (os.path.abspath(a) for a in sys.argv[1:])
 with open(os.path.join(root, "docs", "training.md")) as f:
     page = f.read()
-with open(os.path.join(folder, "pictures.cnn"), "w") as f:
-    f.write(re.search(r"```cnn\n(.*?)```", page, re.S).group(1))
+for name, text in re.findall(r"`(\w+\.cnn)`:\n\n```cnn\n(.*?)```", page, re.S):
+    with open(os.path.join(folder, name), "w") as f:
+        f.write(text)
 environment = dict(os.environ, PATH=os.path.dirname(cnnc) + os.pathsep + os.environ["PATH"])
 for block in re.findall(r"```sh\n(.*?)```", page, re.S):
     for line in block.splitlines():
@@ -24,5 +25,7 @@ assert loss[0] < 0.5, f"one batch was not learnt: loss {loss}"
 assert os.path.getsize(os.path.join(folder, "classify")) < 1_000_000
 listed = subprocess.run(["./pictures", "--help"], cwd=folder, text=True, capture_output=True, check=True).stdout.split("examples:")[0]
 known = re.findall(r"^  ([a-z-]+) ", listed, re.M)
+said = subprocess.run(["./tuned", "info"], cwd=folder, text=True, capture_output=True, check=True).stdout
+assert "begins with checkpoints/pictures/best.safetensors for stem" in said and "frozen      stem, batchnorm1" in said, said
 missing = [command for command in known if not re.search(rf"(\./pictures(64)? {command}\b|`{command}` runs)", page)]
 assert len(known) == 12 and not missing, (known, missing)

@@ -3,7 +3,7 @@ if exists("b:current_syntax")
   finish
 endif
 syn keyword cnnDefinition activation block data import network optimizer param schedule train tune
-syn keyword cnnControl and branch else for gate if in let not or repeat residual shortcut state
+syn keyword cnnControl and branch else for gate if in let load not or repeat residual shortcut state
 syn keyword cnnLayer adaptive_avgpool add avgpool batchnorm concat conv dense depthwise drop_path dropout flatten global_avgpool global_maxpool groupnorm input layer_scale layernorm lrn maxpool prelu softmax
 syn keyword cnnActivation elu gelu hardswish leaky_relu logit mish relu relu6 selu sigmoid silu softplus step tanh
 syn keyword cnnTrain adadelta adagrad adam adamw constant cosine exponential lamb lars lion multistep nadam one_cycle polynomial rmsprop sgd warmup

@@ -11,7 +11,7 @@ PLACES = {
     **dict.fromkeys("pipeline step layer residual gate branch repeat forEach choice let".split(), LAYER),
     **dict.fromkeys("SIZE NUMBER STRING IDENTIFIER expression word".split(), VALUE),
     "layers": "network n %s", "shortcut": "network n { residual { relu } %s }", "entry": ENTRY, "parameters": "block b%s { relu }",
-    "parameter": "block b(%s) { relu }", "update": "optimizer o(lr) { %s }", "arguments": "param a = f%s", "argument": "param a = f(%s)",
+    "path": 'train { load "a.safetensors" for %s }', "parameter": "block b(%s) { relu }", "update": "optimizer o(lr) { %s }", "arguments": "param a = f%s", "argument": "param a = f(%s)",
     "COMMENT": "param a = 1 %s",
 }
 NO_TEXT = {"SPACE", "UNCLOSED_STRING", "UNKNOWN"}

@@ -103,6 +103,12 @@ assert "lr, momentum=0" in client.at("hover", URI, *place(TEXT, "sgd("))["conten
 assert "depthwise" not in client.at("hover", URI, *place(TEXT, "epochs"))["contents"]["value"]
 assert client.at("hover", URI, *place(TEXT, "is a pair")) is None, "nothing in a comment"
 
+tuned = TEXT.replace("epochs = 3", 'load "a" for unit1.conv1\n  freeze = stem')
+client.write(URI, tuned)
+assert "**unit1.conv1**: conv" in client.at("hover", URI, *place(tuned, "conv1\n"))["contents"]["value"]
+assert "**stem**: conv" in client.at("hover", URI, *place(tuned, "freeze = stem", 10))["contents"]["value"]
+assert "weights that training begins with" in client.at("hover", URI, *place(tuned, "for unit1"))["contents"]["value"]
+
 # ---- inlay hints: the shape behind each layer; several where a block is used several times
 shown = hints(TEXT)
 assert shown[place(TEXT, "pad=same)", 1)] == "8x32x32", shown
@@ -133,6 +139,13 @@ assert {"epochs", "optimizer", "clip", "keep"} <= set(items) and "conv" not in i
 assert {"adam", "lamb", "lion", "sgd"} <= set(labels(TEXT.replace("sgd(lr=0.1)", "|"), "= |"))
 assert {"momentum=", "weight_decay="} <= set(labels(TEXT.replace("lr=0.1)", "lr=0.1, |)"), "0.1, |)"))
 assert {"cosine", "plateau", "warmup"} <= set(labels(TEXT.replace("schedule = cosine", "schedule = |"), "schedule = |"))
+items = labels(TEXT.replace("epochs = 3", "lo|"), "lo|")
+assert items["load"]["textEdit"]["newText"] == 'load "${1:pretrained.safetensors}"' and items["freeze"]["documentation"], items
+items = labels(TEXT.replace("epochs = 3", "freeze = [stem, |]"), "stem, |]")
+assert {"stem", "unit1", "none"} <= set(items) and not {"conv", "true", "unit1.conv1"} & set(items), sorted(items)
+assert "conv1" in labels(TEXT.replace("epochs = 3", "freeze = unit1.|"), "unit1.|")
+items = labels(TEXT.replace("epochs = 3", 'load "a" for unit1.c|'), "unit1.c|")
+assert items["conv1"]["detail"] == "unit1.conv1" and "stem" not in items, items
 assert {"network", "block", "param"} <= set(labels(TEXT + "\nne|", "\nne|"))
 assert labels(TEXT.replace("# 𝔸", "# co|"), "co|") == {}, "nothing in a comment"
 items = labels(TEXT[:TEXT.index("stem:")] + "conv(width, 3x3, |", "3x3, |")
