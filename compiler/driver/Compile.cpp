@@ -8,6 +8,7 @@
 #include "compiler/driver/Description.h"
 #include "compiler/driver/Memory.h"
 #include "compiler/driver/Traffic.h"
+#include "compiler/kernels/Recompute.h"
 #include "compiler/irgen/Generate.h"
 #include "compiler/pipeline/Pipeline.h"
 
@@ -97,11 +98,13 @@ public:
       level->tables.hasNextLevel = level != levels.back();
       if (std::string name = lower(*module, *level, isProgram); !name.empty())
         return internal("@" + name + " has no kernels");
+      if ((options.maxMemory || options.emit == "memory") && !fit(*module, *level))
+        return refused;
     }
     if (options.emit == "loops")
       return print(*levels.front()->kernels);
     if (options.emit == "memory")
-      return write(memoryReport(network, levels.front()->tables.trainStep, mostScratch(*levels.front()->kernels), options.json));
+      return write(memoryReport(network, levels.front()->peak, levels.front()->recomputed, options.json));
     if (options.emit == "traffic")
       return write(trafficReport(network, levels.front()->tables.trainStep, options.json));
     return isProgram ? makeProgram() : makeText(*levels.front());
@@ -122,6 +125,8 @@ private:
     mlir::OwningOpRef<mlir::ModuleOp> kernels;
     ModelTables tables;
     KernelCache cache;
+    PeakMemory peak{}; ///< where it is asked for
+    std::optional<Recomputed> recomputed;
     std::optional<ObjectStore> store;
     std::optional<Tuner> tuner;
   };
@@ -149,7 +154,8 @@ private:
     std::pair<const char *, Program *> functions[] = {
         {"train_step", &level.tables.trainStep}, {"predict", &level.tables.predict}, {"predict_one", &level.tables.predictOne}};
     for (auto [name, program] : functions) {
-      if (program == &level.tables.trainStep ? options.inference : options.emit == "memory" || options.emit == "traffic")
+      bool isEvaluation = options.maxMemory && program == &level.tables.predict; // it takes the same arena
+      if (program == &level.tables.trainStep ? options.inference : (options.emit == "memory" || options.emit == "traffic") && !isEvaluation)
         continue;
       auto lowered = lowerToKernels(own->lookupSymbol(name), *level.kernels, level.cache, level.processor.info);
       if (failed(lowered))
@@ -163,10 +169,39 @@ private:
     return "";
   }
 
-  /// The most stack that a kernel takes for its scratch.
-  static int64_t mostScratch(mlir::ModuleOp kernels) {
+  /// Brings the level's training step under --max-memory, if there is one; false after having said that it cannot be.
+  bool fit(mlir::ModuleOp module, Level &level) {
+    Program &step = level.tables.trainStep;
+    int64_t scratch = mostScratch(module, level), evaluation = level.tables.predict.arenaBytes;
+    auto measure = [&] { level.peak = peakMemory(network, step, scratch, std::max(step.arenaBytes, evaluation)); };
+    measure();
+    if (!options.maxMemory)
+      return true;
+    level.recomputed = recompute(step, level.peak.arenaWithin(options.maxMemory));
+    measure();
+    int64_t peak = level.peak.on(boundThreads), mib = 1 << 20;
+    if (peak <= options.maxMemory)
+      return true;
+    std::string processor = levels.size() > 1 ? " for " + level.mcpu : "";
+    diagnostics.report(Diag::MemoryBound, {}, {network.name, std::to_string(network.train.batch), inMib(options.maxMemory) + processor})
+        .note("the least that recomputation reaches is " + inMib(peak) + " on " + std::to_string(boundThreads) + " threads: arena " + inMib(level.peak.arena) +
+              (evaluation > step.arenaBytes ? " (for evaluation)" : "") + ", parameters and optimiser's states " + inMib(level.peak.tensors) + ", a batch " +
+              inMib(level.peak.batch) + ", the program and its threads " + inMib(peak - level.peak.arena - level.peak.tensors - level.peak.batch))
+        .help("--max-memory " + std::to_string((peak + mib - 1) / mib) + "MiB is met; a smaller --batch" +
+              (network.train.precision == Precision::F32 ? " or --precision bf16 needs less" : " needs less"));
+    return false;
+  }
+
+  /// The most stack that a kernel of the training step takes for its scratch. Kernels that are stored have no text to look into: all are made here.
+  int64_t mostScratch(mlir::ModuleOp module, Level &level) {
+    mlir::OwningOpRef<mlir::ModuleOp> own = mlir::cast<mlir::ModuleOp>(module->clone()), kernels = mlir::ModuleOp::create(module.getLoc());
+    KernelCache cache;
+    if (level.tuner)
+      cache.choose = [&](const KernelTrial &trial) { return level.tuner->choose(trial, /*measure=*/false); };
     int64_t most = 0;
-    for (auto kernel : kernels.getOps<mlir::func::FuncOp>()) {
+    if (failed(lowerToKernels(own->lookupSymbol("train_step"), *kernels, cache, level.processor.info)))
+      return most;
+    for (auto kernel : kernels->getOps<mlir::func::FuncOp>()) {
       int64_t bytes = 0;
       kernel.walk([&](mlir::memref::AllocaOp a) { bytes += a.getType().getNumElements() * a.getType().getElementTypeBitWidth() / 8; });
       most = std::max(most, bytes);

@@ -20,6 +20,7 @@ struct CompileOptions {
   bool cache = true;      ///< use and keep kernels of other compilations
   bool winograd = true;   ///< 3x3 convolutions in Winograd's form where it pays
   bool tune = false;      ///< measure kernels with other tiles, and use the fastest
+  int64_t maxMemory = 0;  ///< of the trainer's peak, in bytes; 0: as it comes
   bool verbose = false;
   bool inference = false; ///< a program without training
 };

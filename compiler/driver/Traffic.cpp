@@ -50,7 +50,7 @@ std::string trafficReport(const Network &network, const Program &trainStep, bool
     return j.dump() + "\n";
   }
   std::string out = "traffic of " + network.name + ", a training step at batch " + std::to_string(network.train.batch) + "\n";
-  for (const char *phase : {"forward", "backward", "update"})
+  for (const char *phase : {"forward", "backward", "recompute", "update"})
     for (int w = 0; w < works; ++w)
       if (int64_t bytes = moved[phase][w]) {
         std::string name = std::string(phase) + (w == Update ? "" : std::string(" ") + workNames[w]);

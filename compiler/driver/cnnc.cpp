@@ -14,8 +14,10 @@
 #include "compiler/support/Spelling.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstring>
 #include <iostream>
+#include <map>
 #include <unistd.h>
 
 namespace {
@@ -45,6 +47,7 @@ struct CommandLine {
   bool onlyCheck = false;         ///< of fmt
   bool json = false, memory = false, traffic = false, version = false, verbose = false, noWinograd = false, noCache = false, tune = false, inference = false;
   int level = 3;
+  std::string maxMemory;
   std::string mode; ///< "", "check" or "show"
 };
 
@@ -72,6 +75,21 @@ int emitText(const CommandLine &c, const std::string &text, DiagnosticEngine &di
   if (!writeFile(path, text))
     diagnostics.report(Diag::Environment, {}, {"cannot write `" + path + "`: " + std::strerror(errno)});
   return finish(c, diagnostics, 0);
+}
+
+/// "300MB", "1.5GiB": bytes; nothing where it is no amount.
+std::optional<int64_t> parseAmount(const std::string &text) {
+  double number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  static const std::map<std::string, double> units = {{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KIB", 0x1p10}, {"MIB", 0x1p20}, {"GIB", 0x1p30}};
+  std::string unit(static_cast<const char *>(end), text.data() + text.size());
+  for (char &c : unit)
+    c = char(std::toupper(static_cast<unsigned char>(c)));
+  auto known = units.find(unit);
+  constexpr double most = 0x1p50;
+  if (error != std::errc() || known == units.end() || !(number > 0) || number * known->second > most)
+    return {};
+  return int64_t(number * known->second);
 }
 
 FrontendOptions frontendOptions(const CommandLine &c, DiagnosticEngine &diagnostics) {
@@ -162,6 +180,9 @@ int run(const CommandLine &c, const std::string &command) {
   DiagnosticEngine diagnostics;
   setWarnings(c, diagnostics);
   FrontendOptions frontend = frontendOptions(c, diagnostics);
+  std::optional<int64_t> maxMemory = c.maxMemory.empty() ? 0 : parseAmount(c.maxMemory);
+  if (!maxMemory)
+    diagnostics.report(Diag::CommandLine, {}, {"--max-memory " + c.maxMemory + " is no amount of memory"}).help("a number and a unit, as in 300MB, 512MiB or 1.5GB");
   if (diagnostics.hasErrors())
     return finish(c, diagnostics, 2);
 
@@ -204,6 +225,7 @@ int run(const CommandLine &c, const std::string &command) {
   options.cache = !c.noCache;
   options.optimise = c.level > 0;
   options.inference = c.inference;
+  options.maxMemory = *maxMemory;
   auto compile = loadAs<CompileEntry>("cnnc-compile", "cnncCompile", why);
   if (!compile) {
     diagnostics.report(Diag::Environment, {}, {"the compiler's module cannot be loaded: " + why});
@@ -226,6 +248,7 @@ int realMain(int argc, char **argv) {
   app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
   app.add_flag("--no-cache", c.noCache, "compile every kernel anew, and keep none");
   app.add_flag("--tune", c.tune, "measure every kernel with other tiles and keep the fastest, for this and later compilations; the results are the same bits");
+  app.add_option("--max-memory", c.maxMemory, "such as 300MB: the trainer's peak stays under it, because a step computes again what it would have kept; the results are the same bits");
   app.add_flag("--no-winograd", c.noWinograd, "convolutions by their definition alone, without the faster form of 3x3 and 5x5 ones");
   app.add_option("--explain", c.explain, "CODE: the long form of a message");
   app.add_flag("--version", c.version, "print the version");
@@ -239,6 +262,7 @@ int realMain(int argc, char **argv) {
   show->add_flag("--memory", c.memory, "what the trainer will hold at its peak, in place of the table; this loads the compiler");
   show->add_flag("--traffic", c.traffic, "the bytes that a training step moves, kernel by kernel, and the least that it could; this loads the compiler")->excludes("--memory");
   show->add_option("--mcpu", c.mcpu, "the processor that --memory and --traffic are asked of");
+  show->add_option("--max-memory", c.maxMemory, "for --memory and --traffic: of a trainer made with this bound");
   show->add_option("-o", c.output, "the file to write");
   show->add_option("--graph", c.graph, "FILE.svg or FILE.dot: a picture of the network instead");
   auto *fmt = app.add_subcommand("fmt", "set indentation and spaces anew");
@@ -280,6 +304,11 @@ int realMain(int argc, char **argv) {
   }
   if (c.inference && c.emit != "exe") {
     std::cerr << "cnnc: --inference makes a program; it does not go with --emit\n";
+    return 2;
+  }
+  bool isTraining = c.mode == "show" ? c.memory || c.traffic : !c.inference && c.emit != "ast" && c.emit != "cnn" && c.emit != "train" && c.emit != "linalg";
+  if (!c.maxMemory.empty() && !isTraining) {
+    std::cerr << "cnnc: --max-memory plans the memory of training; " << (c.mode == "show" ? "it goes with show --memory and show --traffic\n" : c.inference ? "it does not go with --inference\n" : "--emit=" + c.emit + " stops before there is a plan\n");
     return 2;
   }
   std::string command;

@@ -2,6 +2,7 @@
 // In: the cnn module.  Out: the training step, then linalg on tensors.
 #include "compiler/conversion/Conversion.h"
 #include "compiler/kernels/Program.h"
+#include "compiler/kernels/Recompute.h"
 #include "compiler/pipeline/Pipeline.h"
 #include "compiler/transforms/Passes.h"
 
@@ -40,6 +41,9 @@ struct NarrowStoragePass : PassWrapper<NarrowStoragePass, OperationPass<func::Fu
 /// The last step before LLVM as a pass, for tests: --emit=loops does the same.
 struct LowerToKernelsPass : PassWrapper<LowerToKernelsPass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerToKernelsPass)
+  LowerToKernelsPass() = default;
+  LowerToKernelsPass(const LowerToKernelsPass &other) : PassWrapper(other) {}
+  Option<int64_t> maxArena{*this, "max-arena", llvm::cl::desc("bytes: what is read late is made again where a function's arena is larger"), llvm::cl::init(0)};
   StringRef getArgument() const override { return "cnn-lower-to-kernels"; }
   StringRef getDescription() const override {
     return "Turns functions of linalg into kernels for AVX-512; the launches are listed in the module's attribute cnn.<function>";
@@ -59,6 +63,8 @@ struct LowerToKernelsPass : PassWrapper<LowerToKernelsPass, OperationPass<Module
       auto program = lowerToKernels(f, module, cache, target);
       if (failed(program))
         return signalPassFailure();
+      if (maxArena)
+        recompute(*program, maxArena);
       SmallVector<Attribute> launches;
       for (const Launch &l : program->launches)
         launches.push_back(StringAttr::get(&getContext(), l.layer + " " + l.what + " " + l.kernel + " x" + std::to_string(l.pieces)));
