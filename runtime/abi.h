@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CNN_ABI_VERSION 3u
+#define CNN_ABI_VERSION 4u
 
 /* One buffer that a kernel touches. */
 typedef struct cnn_buffer_info {
@@ -53,6 +53,18 @@ typedef struct cnn_call {
 
 /* Runs every piece of the kernel and returns when all are done.  Called by generated code; defined by the runtime. */
 void cnn_rt_launch(const cnn_call *call, const cnn_kernel *kernel, void *const *buffers);
+
+/* Kernels that may run unit by unit: unit u is, of each in turn, the pieces u * pieces_of_unit[k] and on, as many as there are of
+ * pieces_of_unit[k]. Units are independent of each other, so they may run at the same time. One kernel behind the other gives the same bits. */
+typedef struct cnn_chain {
+  int64_t units;
+  uint32_t n_kernels;
+  const cnn_kernel *const *kernels;
+  const int64_t *pieces_of_unit;
+} cnn_chain;
+
+/* Runs every unit of the chain and returns when all are done; buffers[k]: the buffers of kernel k. */
+void cnn_rt_chain(const cnn_call *call, const cnn_chain *chain, void *const *const *buffers);
 
 typedef struct cnn_function {
   int64_t batch;        /* N, compiled in */

@@ -24,7 +24,9 @@ public:
     kernel = StructType::create({ptr, i64, ptr, ptr, i64, i64, i32, ptr}, "cnn_kernel");
     function = StructType::create({i64, i64, ptr, i64, i64}, "cnn_function");
     model = StructType::create({i32, i32, ptr, i64, function, function, function, ptr, ptr, ptr, ptr, ptr}, "cnn_model");
+    chain = StructType::create({i64, i32, ptr, ptr}, "cnn_chain");
     launch = m.getOrInsertFunction("cnn_rt_launch", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
+    launchChain = m.getOrInsertFunction("cnn_rt_chain", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
   }
 
   void build() {
@@ -47,8 +49,8 @@ private:
   IRBuilder<> b;
   PointerType *ptr;
   Type *i32, *i64, *real;
-  StructType *bufferInfo, *kernel, *function, *model;
-  FunctionCallee launch;
+  StructType *bufferInfo, *kernel, *chain, *function, *model;
+  FunctionCallee launch, launchChain;
   std::map<std::string, Constant *> texts;
 
   static std::string nameOfLevel(int level) { return level ? "cnn_model_level_" + std::to_string(level) : "cnn_the_model"; }
@@ -92,6 +94,14 @@ private:
     return new GlobalVariable(m, kernel, true, GlobalValue::PrivateLinkage, value, "kernel");
   }
 
+  Constant *chainTable(const Program &p, const Chain &c, ArrayRef<Constant *> kernels) {
+    std::vector<Constant *> pieces;
+    for (int64_t l = c.first; l <= c.last(); ++l)
+      pieces.push_back(b.getInt64(p.launches[l].piecesOfUnit));
+    auto *value = ConstantStruct::get(chain, {b.getInt64(c.units), b.getInt32(c.launches), array(ptr, kernels.slice(c.first, c.launches)), array(i64, pieces)});
+    return new GlobalVariable(m, chain, true, GlobalValue::PrivateLinkage, value, "chain");
+  }
+
   Constant *program(const Program &p) {
     std::vector<Constant *> kernels;
     for (const Launch &l : p.launches)
@@ -107,10 +117,18 @@ private:
     Value *secondLabels = b.CreateLoad(ptr, field(offsetof(cnn_call, second_labels)), "second_labels");
     Value *mix = b.CreateLoad(ptr, field(offsetof(cnn_call, mix)), "mix");
     Value *tensors = b.CreateLoad(ptr, field(offsetof(cnn_call, tensors)), "tensors");
-    size_t most = 1;
+    // The buffers of a launch, or of the launches of a chain one behind the other.
+    size_t most = 1, mostLists = 1;
     for (const Launch &l : p.launches)
       most = std::max(most, l.arguments.size());
+    for (const Chain &c : p.chains) {
+      size_t all = 0;
+      for (int64_t l = c.first; l <= c.last(); ++l)
+        all += p.launches[l].arguments.size();
+      most = std::max(most, all), mostLists = std::max<size_t>(mostLists, c.launches);
+    }
     Value *buffers = b.CreateAlloca(ArrayType::get(ptr, most), nullptr, "buffers");
+    Value *lists = p.chains.empty() ? nullptr : b.CreateAlloca(ArrayType::get(ptr, mostLists), nullptr, "lists");
     for (const Buffer &buffer : p.buffers) {
       if (buffer.space != Buffer::Space::Lr && buffer.space != Buffer::Space::Step)
         continue;
@@ -159,15 +177,29 @@ private:
       b.CreateCondBr(b.CreateIsNotNull(prepared), rest, prepare);
       b.SetInsertPoint(prepare);
     }
+    size_t nextChain = 0;
     for (size_t i = 0; i < p.launches.size(); ++i) {
       if (rest && int64_t(i) == p.constantLaunches) {
         b.CreateBr(rest);
         b.SetInsertPoint(rest);
       }
-      const Launch &l = p.launches[i];
-      for (size_t a = 0; a < l.arguments.size(); ++a)
-        b.CreateStore(address(l.arguments[a]), b.CreateConstGEP1_64(ptr, buffers, a));
-      b.CreateCall(launch, {call, kernels[i], buffers});
+      size_t at = 0;
+      auto fill = [&](const Launch &l) {
+        for (const LaunchArgument &a : l.arguments)
+          b.CreateStore(address(a), b.CreateConstGEP1_64(ptr, buffers, at++));
+      };
+      if (nextChain < p.chains.size() && p.chains[nextChain].first == int64_t(i)) {
+        const Chain &c = p.chains[nextChain++];
+        for (int64_t l = 0; l < c.launches; ++l) {
+          b.CreateStore(b.CreateConstGEP1_64(ptr, buffers, at), b.CreateConstGEP1_64(ptr, lists, l));
+          fill(p.launches[c.first + l]);
+        }
+        b.CreateCall(launchChain, {call, chainTable(p, c, kernels), lists});
+        i = c.last();
+      } else {
+        fill(p.launches[i]);
+        b.CreateCall(launch, {call, kernels[i], buffers});
+      }
       if (int64_t(i) == p.lossLaunch)
         stopUnlessFinite(f, b.CreateConstGEP1_64(b.getInt8Ty(), arena, p.buffers[p.lossBuffer].offset));
     }

@@ -100,6 +100,7 @@ public:
         return internal("@" + name + " has no kernels");
       if ((options.maxMemory || options.emit == "memory") && !fit(*module, *level))
         return refused;
+      chainInference(*level);
     }
     if (options.emit == "loops")
       return print(*levels.front()->kernels);
@@ -177,7 +178,7 @@ private:
     measure();
     if (!options.maxMemory)
       return true;
-    level.recomputed = recompute(step, level.peak.arenaWithin(options.maxMemory));
+    level.recomputed = recompute(step, level.peak.arenaWithin(options.maxMemory), level.processor.info.chainBytes);
     measure();
     int64_t peak = level.peak.on(boundThreads), mib = 1 << 20;
     if (peak <= options.maxMemory)
@@ -190,6 +191,18 @@ private:
         .help("--max-memory " + std::to_string((peak + mib - 1) / mib) + "MiB is met; a smaller --batch" +
               (network.train.precision == Precision::F32 ? " or --precision bf16 needs less" : " needs less"));
     return false;
+  }
+
+  /// Chains of evaluation hold more at a time: as many as fit into the arena that training takes, or into twice the arena where there is no training.
+  void chainInference(Level &level) {
+    Program &predict = level.tables.predict;
+    Program chained = predict;
+    if (predict.launches.empty())
+      return;
+    formChains(chained, level.processor.info.chainBytes);
+    planMemory(chained);
+    if (chained.arenaBytes <= std::max(level.tables.trainStep.arenaBytes, (options.inference ? 2 : 1) * predict.arenaBytes))
+      predict = std::move(chained);
   }
 
   /// The most stack that a kernel of the training step takes for its scratch. Kernels that are stored have no text to look into: all are made here.

@@ -35,13 +35,15 @@ std::string inMib(int64_t bytes) {
 std::string trafficReport(const Network &network, const Program &trainStep, bool json) {
   std::map<std::string, std::array<int64_t, works>> moved; // by phase
   std::array<int64_t, works> total{};
-  int64_t all = 0;
+  int64_t all = 0, least = 0;
   for (const Launch &l : trainStep.launches) {
     auto [phase, family] = llvm::StringRef(l.what).split(':');
     Work work = workOf(phase, family);
-    moved[phase.str()][work] += int64_t(l.bytes), total[work] += int64_t(l.bytes), all += int64_t(l.bytes);
+    const int64_t bytes = int64_t(l.bytes - l.cachedBytes);
+    moved[phase.str()][work] += bytes, total[work] += bytes, all += bytes;
+    if (work == Products || work == Update)
+      least += int64_t(l.bytes);
   }
-  int64_t least = total[Products] + total[Update];
   double ratio = least ? double(all) / double(least) : 1;
   if (json) {
     nlohmann::ordered_json j{{"name", network.name}, {"batch", network.train.batch}, {"bytes", all}, {"least_bytes", least}, {"ratio", ratio}};

@@ -61,7 +61,8 @@ TapRows tapRows(KernelBuilder &builder, const GatherConv &c, const Phase &rows, 
 
 /// Buffers: x, w, y.
 int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element);
-int64_t gatherConvPieces(const GatherConv &c, const TargetInfo &target, int64_t lanes);
+/// Whether its pieces are cut as ImageCut says.
+bool gatherIsByImage(const GatherConv &c, const TargetInfo &target, int64_t lanes);
 
 /// dw[ob,k,l,c,lane] = sum over n,i,j of x[n, i*SH+k*DH-PT, j*SW+l*DW-PL, c] * dy[n,i,j, ob*block+lane].
 struct FilterGrad {

@@ -51,6 +51,8 @@ struct Cut {
   int64_t imagePieces, rowPieces, blockPieces;
 };
 
+bool isPowerOf2(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
+
 int64_t widestRow(const GatherConv &c) {
   int64_t w = 1;
   for (const Phase &p : c.columns)
@@ -72,7 +74,10 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   double pieceFlops = std::clamp(double(c.flops()) / pieces, least, most);
   double imageFlops = double(c.flops()) / c.N / cut.blockPieces;
   cut.imagesPerPiece = std::clamp<int64_t>(int64_t(pieceFlops / std::max(imageFlops, 1.0)), 1, c.N);
-  cut.imagesPerPiece = std::min(c.N, (cut.imagesPerPiece + cut.images - 1) / cut.images * cut.images);
+  if (isPowerOf2(cut.images))
+    cut.imagesPerPiece = std::max(cut.images, cutImages(imageFlops, pieceFlops, c.N).images);
+  else
+    cut.imagesPerPiece = std::min(c.N, (cut.imagesPerPiece + cut.images - 1) / cut.images * cut.images);
   cut.imagePieces = (c.N + cut.imagesPerPiece - 1) / cut.imagesPerPiece;
   cut.rowsPerPiece = c.OH;
   int64_t step = c.rows.front().step;
@@ -301,9 +306,9 @@ uint64_t GatherConv::flops() const {
   return (pairs ? 4ull : 2ull) * N * rowTaps * columnTaps * outChannels * (inChannels / groups);
 }
 
-int64_t gatherConvPieces(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
+bool gatherIsByImage(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   Cut cut = cutOf(c, target, lanes);
-  return cut.rowPieces * cut.imagePieces * cut.blockPieces;
+  return cut.blockPieces == 1 && isPowerOf2(cut.imagesPerPiece);
 }
 
 int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, Type element) {

@@ -34,7 +34,7 @@ public:
     int64_t rows = std::clamp<int64_t>(grain / (c.OW * C), 1, c.OH);
     rows = std::min((rows + step - 1) / step * step, (c.OH + step - 1) / step * step);
     int64_t rowPieces = (c.OH + rows - 1) / rows;
-    int64_t images = rowPieces == 1 ? std::clamp<int64_t>(grain / (c.OH * c.OW * C), 1, c.N) : 1;
+    int64_t images = rowPieces == 1 ? cutImages(double(c.OH * c.OW * C), double(grain), c.N).images : 1;
     Value firstRow = k.mul(k.mod(k.piece, rowPieces), rows), firstImage = k.mul(k.div(k.piece, rowPieces), images);
     Value lastRow = k.min(k.add(firstRow, rows), k.constant(c.OH));
     k.loop(firstImage, k.min(k.add(firstImage, images), k.constant(c.N)), 1, [&](Value n) {

@@ -105,26 +105,26 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   } else if (family == "maxpool") {
     Type index = elementOf(op->getResult(1));
     Memory y = made(outputs), indices{newBuffer(op->getResult(1)), outputs, index};
-    launch(loc, family, key, {read(left(inputs)), write(y), write(indices)}, 0,
+    launch(loc, family, key, {ofImages(read(left(inputs)), g.N), ofImages(write(y), g.N), ofImages(write(indices), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPool(k, g, element, index); });
   } else if (family == "maxpool_grad") { // dy, indices
     Memory indices = right(outputs), dx = made(inputs);
     where[result].cropped = padded;
-    launch(loc, family, key, {read(left(outputs)), read(indices), write(dx)}, 0,
+    launch(loc, family, key, {ofImages(read(left(outputs)), g.N), ofImages(read(indices), g.N), ofImages(write(dx), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPoolGrad(k, g, element, indices.element); });
   } else if (family == "avgpool") {
-    launch(loc, family, key, {read(left(inputs)), write(made(outputs))}, 0,
+    launch(loc, family, key, {ofImages(read(left(inputs)), g.N), ofImages(write(made(outputs)), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPool(k, g, element); });
   } else if (family == "avgpool_grad") {
     Memory dx = made(inputs);
     where[result].cropped = padded;
-    launch(loc, family, key, {read(left(outputs)), write(dx)}, 0,
+    launch(loc, family, key, {ofImages(read(left(outputs)), g.N), ofImages(write(dx), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPoolGrad(k, g, element); });
   } else if (family == "depthwise" || family == "depthwise_input_grad") {
     bool forward = family == "depthwise";
     Memory y = made(forward ? outputs : inputs);
     where[result].cropped = !forward && padded;
-    launch(loc, family, key, {read(left(forward ? inputs : outputs)), read(right(filter)), write(y)}, 2 * outputs * g.KH * g.KW,
+    launch(loc, family, key, {ofImages(read(left(forward ? inputs : outputs)), g.N), read(right(filter)), ofImages(write(y), g.N)}, 2 * outputs * g.KH * g.KW,
            [&](KernelBuilder &k, ArrayRef<int>) { return forward ? buildDepthwise(k, g, element) : buildDepthwiseInputGrad(k, g, element); });
   } else if (family == "depthwise_filter_grad") {
     FilterGrad f = FilterGrad::of(g);
@@ -148,7 +148,8 @@ Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const M
 }
 
 void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y) {
-  launch(loc, family, (key + (c.pairs ? "pairs" : "")).str(), {read(x), read(w), write(y)}, c.flops(),
+  int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
+  launch(loc, family, (key + (c.pairs ? "pairs" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
 }
 
@@ -157,7 +158,7 @@ void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, c
   Memory u = scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
   launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
-  launch(loc, ("winograd_" + family).str(), c.text(), {read(x), read(u), write(y)}, c.flops(),
+  launch(loc, ("winograd_" + family).str(), c.text(), {ofImages(read(x), c.N), read(u), ofImages(write(y), c.N)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); });
 }
 

@@ -39,6 +39,8 @@ public:
       return failure();
     if (program.lossBuffer < 0) // inference
       hoistConstants(program);
+    else
+      formChains(program, target.chainBytes);
     planMemory(program);
     return std::move(program);
   }
@@ -126,9 +128,15 @@ private:
     int64_t elements;
     Type element;
     bool isOutput;
+    bool byImage = false;
   };
   static Argument read(const Memory &m) { return {m.ref, m.elements, m.element, false}; }
   static Argument write(const Memory &m) { return {m.ref, m.elements, m.element, true}; }
+  /// What each piece touches for its own images alone: the kernel's pieces are cut as ImageCut says.
+  Argument ofImages(Argument a, int64_t images) const {
+    a.byImage = images == program.batch && images > 1;
+    return a;
+  }
   using Build = llvm::function_ref<int64_t(KernelBuilder &, ArrayRef<int>)>;
 
   /// Builds the kernel, or finds an equal one, and launches it. `key` tells kernels of a family apart: it and the buffers determine what

@@ -8,6 +8,7 @@ namespace cnnc {
 
 void planMemory(Program &program) {
   constexpr int64_t alignment = 64;
+  program.arenaBytes = 0;
   std::vector<Buffer *> order;
   for (Buffer &b : program.buffers)
     if (b.space == Buffer::Space::Arena || b.space == Buffer::Space::Lr || b.space == Buffer::Space::Step)

@@ -26,6 +26,7 @@ struct NestPlan {
   int64_t width = 1; ///< of the map, for linalg.index on rank 4: r = h*width + w
   enum class Cut { Samples, Rows, Elements } cut = Cut::Rows;
   int64_t perPiece = 1, pieces = 1;
+  bool byImage = false; ///< pieces are whole images, or equal parts of images (ImageCut)
   llvm::SmallVector<Strides> operands; ///< inputs, then outputs
   /// Sums of f32 over many rows are kept in f64 between short runs of rows, as PyTorch's batch normalisation does on CPUs.
   bool wide = false;
@@ -34,7 +35,8 @@ struct NestPlan {
   std::string text() const; ///< everything that the kernel is made from, for keys
 };
 
-mlir::FailureOr<NestPlan> planNest(mlir::linalg::GenericOp op, int64_t lanes);
+/// `batch`: the extent of the first loop where that counts images.
+mlir::FailureOr<NestPlan> planNest(mlir::linalg::GenericOp op, int64_t lanes, int64_t batch);
 
 /// `arguments[i]`: the kernel buffer of the op's operand i (inputs, then outputs). Inputs that are scalar constants have none: -1, and the
 /// value in `constants`.

@@ -1,6 +1,9 @@
 // Recognises what a linalg.generic is: which of its operands vary with samples, rows, channels, and how to cut it into pieces.
 // In: linalg.generic on tensors.  Out: NestPlan, or failure where a map is neither identity nor broadcast.
 #include "compiler/kernels/Nest.h"
+#include "compiler/target/Tiles.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -52,7 +55,20 @@ std::string NestPlan::text() const {
   return os.str();
 }
 
-FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes) {
+/// Pieces of about `goal` elements that begin at whole images, or at whole parts of them. False: the images' size does not allow it.
+static bool cutByImages(NestPlan &p, int64_t batch, int64_t extent, int64_t goal, int64_t multiple) {
+  if (batch < 2 || extent % batch)
+    return false;
+  int64_t ofImage = extent / batch, elements = p.N * p.R * p.C / batch;
+  ImageCut cut = cutImages(double(elements), double(goal), batch, ofImage / std::gcd(ofImage, multiple));
+  int64_t perPiece = ofImage * cut.images / cut.pieces;
+  if (perPiece % multiple)
+    return false;
+  p.perPiece = perPiece, p.pieces = cut.count(batch);
+  return true;
+}
+
+FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch) {
   using Mode = NestPlan::Mode;
   using Cut = NestPlan::Cut;
   NestPlan p;
@@ -157,9 +173,13 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes) {
   } else {
     p.cut = Cut::Rows, extent = p.R;
   }
+  constexpr int64_t chunk = 4; // vectors; pieces of one long row begin at whole chunks
+  p.byImage = rank >= 2 && extents[0] == batch && cutByImages(p, batch, extent, (total + wanted - 1) / wanted, flat ? chunk * lanes : 1);
+  if (p.byImage)
+    return p;
   p.perPiece = (extent + wanted - 1) / wanted;
-  if (flat) // pieces begin at whole chunks
-    p.perPiece = (p.perPiece + 4 * lanes - 1) / (4 * lanes) * (4 * lanes);
+  if (flat)
+    p.perPiece = (p.perPiece + chunk * lanes - 1) / (chunk * lanes) * (chunk * lanes);
   p.pieces = (extent + p.perPiece - 1) / p.perPiece;
   return p;
 }

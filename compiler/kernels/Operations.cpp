@@ -130,7 +130,7 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
       break;
     }
   int64_t lanes = target.vectorBytes / narrowest;
-  auto plan = planNest(op, lanes);
+  auto plan = planNest(op, lanes, program.batch);
   if (failed(plan))
     return op.emitOpError("is neither elementwise nor a sum that has a kernel");
   SmallVector<Argument> arguments;
@@ -139,7 +139,9 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
     auto r = ref(v);
     if (failed(r))
       return failure();
-    arguments.push_back({*r, cast<ShapedType>(v.getType()).getNumElements(), t, false});
+    const NestPlan::Strides &s = plan->operands[i];
+    bool varies = plan->cut == NestPlan::Cut::Elements ? s.c : s.n || s.r;
+    arguments.push_back(ofImages({*r, cast<ShapedType>(v.getType()).getNumElements(), t, false}, plan->byImage && varies ? program.batch : 0));
   }
   Type partialType = plan->wide ? Float64Type::get(op.getContext()) : element;
   SmallVector<Ref> results, partials;
@@ -151,7 +153,8 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
       partials.push_back(scratch(elements, partialType));
       arguments.push_back({partials.back(), elements, partialType, true});
     } else {
-      arguments.push_back({results.back(), elements, cast<ShapedType>(v.getType()).getElementType(), true});
+      bool sums = plan->mode == NestPlan::Mode::ToChannels || plan->mode == NestPlan::Mode::ToScalar;
+      arguments.push_back(ofImages({results.back(), elements, cast<ShapedType>(v.getType()).getElementType(), true}, plan->byImage && !sums ? program.batch : 0));
     }
   }
   bool map = plan->mode == NestPlan::Mode::Map;

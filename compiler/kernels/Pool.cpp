@@ -8,14 +8,13 @@ using namespace mlir;
 
 namespace cnnc {
 
-int64_t WindowLoops::pieces(int64_t rows, int64_t columns) const {
-  constexpr int64_t grain = 16384;
-  int64_t images = std::clamp<int64_t>(grain / (rows * columns * g.C), 1, g.N);
-  return (g.N + images - 1) / images;
+ImageCut WindowLoops::cut(int64_t rows, int64_t columns) const {
+  constexpr double grain = 16384;
+  return cutImages(double(rows * columns * g.C), grain, g.N);
 }
 
 void WindowLoops::pixels(int64_t rows, int64_t columns, PixelBody body) {
-  int64_t count = pieces(rows, columns), images = (g.N + count - 1) / count;
+  int64_t images = cut(rows, columns).images;
   Value first = k.mul(k.piece, images), last = k.min(k.add(first, images), k.constant(g.N));
   k.loop(first, last, 1, [&](Value n) {
     k.loop(k.constant(0), k.constant(rows), 1,

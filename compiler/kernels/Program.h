@@ -40,6 +40,7 @@ struct LaunchArgument {
   int64_t elements = 0;
   uint32_t elementKind = 0; ///< CNN_F32 ... of runtime/abi.h
   bool isOutput = false;
+  bool byImage = false; ///< a piece touches what belongs to its own images alone
 };
 
 struct Launch {
@@ -48,6 +49,17 @@ struct Launch {
   std::string layer, what;
   uint64_t flops = 0, bytes = 0;
   std::vector<LaunchArgument> arguments;
+  int64_t images = 0;       ///< pieces are cut as ImageCut says, of so many images; 0: otherwise
+  int64_t piecesOfUnit = 0; ///< in a chain
+  uint64_t cachedBytes = 0; ///< of `bytes`, what an earlier launch of the chain has left in the caches
+};
+
+/// Launches that run unit by unit: all of them over a few images, then over the next few, so that what one hands to another is still in the
+/// caches. Units are independent of each other.
+struct Chain {
+  int64_t first = 0, launches = 0; ///< in Program::launches
+  int64_t units = 0;
+  int64_t last() const { return first + launches - 1; }
 };
 
 struct Program {
@@ -55,6 +67,7 @@ struct Program {
   int64_t batch = 0;
   std::vector<Buffer> buffers;
   std::vector<Launch> launches;
+  std::vector<Chain> chains; ///< in order
   int64_t constantLaunches = 0; ///< the first ones: they depend on the model's tensors alone, and what they make stays
   int64_t arenaBytes = 0;
   int64_t logitsBuffer = -1, lossBuffer = -1;
@@ -100,6 +113,12 @@ mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleO
 
 /// Moves what depends on the model's tensors alone, and is written by nothing else, to the front. For functions that change no tensor.
 void hoistConstants(Program &program);
+
+/// Finds chains, moves what stands between their launches in front of them or behind, and lets their buffers live through the whole chain.
+/// `cacheBytes`: what a unit may touch.
+void formChains(Program &program, int64_t cacheBytes);
+/// Takes the chains apart again; the launches keep their order.
+void dissolveChains(Program &program);
 
 /// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
 void planMemory(Program &program);

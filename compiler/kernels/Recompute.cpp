@@ -371,9 +371,8 @@ Recomputed Recomputation::cost() const {
 
 } // namespace
 
-Recomputed recompute(Program &program, int64_t bound) {
-  if (program.arenaBytes <= bound)
-    return {};
+/// The least that can be reached, or what keeps the bound.
+static Recomputed withoutChains(Program &program, int64_t bound) {
   const Program original = program;
   // Straight to the bound; a plan has gaps that the sum of lives has not, so the aim is corrected by what the plan says.
   constexpr int corrections = 12;
@@ -399,6 +398,27 @@ Recomputed recompute(Program &program, int64_t bound) {
       Program made = descent.build();
       if (made.arenaBytes < program.arenaBytes)
         program = std::move(made), cost = descent.cost();
+    }
+  }
+  return cost;
+}
+
+Recomputed recompute(Program &program, int64_t bound, int64_t cacheBytes) {
+  if (program.arenaBytes <= bound)
+    return {};
+  // Chains hold more at a time: first without them, then with as much of them as the bound allows.
+  dissolveChains(program);
+  planMemory(program);
+  Recomputed cost;
+  if (program.arenaBytes > bound)
+    cost = withoutChains(program, bound);
+  for (int64_t bytes = cacheBytes; bytes >= cacheBytes / 16 && program.arenaBytes <= bound; bytes /= 4) {
+    Program chained = program;
+    formChains(chained, bytes);
+    planMemory(chained);
+    if (chained.arenaBytes <= bound) {
+      program = std::move(chained);
+      break;
     }
   }
   return cost;

@@ -14,6 +14,7 @@ struct Recomputed {
 
 /// Brings the planned arena of `program` to at most `bound` bytes with little more work; nothing changes where it is that small already.
 /// Where the bound cannot be met, the program is the smallest that was found.
-Recomputed recompute(Program &program, int64_t bound);
+/// `cacheBytes`: for formChains.
+Recomputed recompute(Program &program, int64_t bound, int64_t cacheBytes);
 
 } // namespace cnnc

@@ -156,10 +156,11 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
         found = i;
     if (found < 0) {
       found = l.arguments.size();
-      l.arguments.push_back({a.ref.buffer, a.ref.byteOffset, a.elements, elementKindOf(a.element), a.isOutput});
+      l.arguments.push_back({a.ref.buffer, a.ref.byteOffset, a.elements, elementKindOf(a.element), a.isOutput, a.byImage});
       formal.push_back({a.element, a.elements});
     } else {
       l.arguments[found].isOutput |= a.isOutput;
+      l.arguments[found].byImage &= a.byImage;
       formal[found].elements = l.arguments[found].elements = std::max(l.arguments[found].elements, a.elements);
     }
     number.push_back(found);
@@ -196,6 +197,8 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
   l.layer = layerOf(loc).str();
   l.what = (phaseOf(loc) + ":" + family).str();
   l.flops = flops;
+  if (llvm::any_of(l.arguments, [](const LaunchArgument &a) { return a.byImage; }))
+    l.images = program.batch;
   int64_t at = program.launches.size();
   for (const LaunchArgument &a : l.arguments) {
     Buffer &b = program.buffers[a.buffer];

@@ -4,6 +4,7 @@
 
 #include "compiler/conversion/Conversion.h"
 #include "compiler/kernels/KernelBuilder.h"
+#include "compiler/target/Tiles.h"
 
 namespace cnnc {
 
@@ -32,8 +33,9 @@ public:
   mlir::Type element;
   int64_t lanes;
 
-  /// Images of a piece: about 16k elements of a map of rows x columns. Returns the pieces.
-  int64_t pieces(int64_t rows, int64_t columns) const;
+  /// Pieces of about 16k elements of a map of rows x columns.
+  ImageCut cut(int64_t rows, int64_t columns) const;
+  int64_t pieces(int64_t rows, int64_t columns) const { return cut(rows, columns).count(g.N); }
   using PixelBody = llvm::function_ref<void(mlir::Value n, mlir::Value row, mlir::Value column)>;
   /// All pixels of the piece's images.
   void pixels(int64_t rows, int64_t columns, PixelBody body);

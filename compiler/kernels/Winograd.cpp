@@ -12,21 +12,28 @@ namespace {
 
 /// How the tiles of a convolution are cut.
 struct Cut {
-  int64_t group;  ///< tiles of one register tile
-  int64_t groups; ///< register tiles of a piece
-  int64_t tiles() const { return group * groups; }
+  int64_t group = 1;  ///< tiles of one register tile
+  int64_t groups = 1; ///< register tiles of a piece
+  int64_t tiles = 1;  ///< of a piece: of whole images, or an equal part of each; at most slots()
+  int64_t slots() const { return group * groups; }
 };
 
 Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
-  int64_t bytes = target.vectorBytes / lanes, vectors = laneChunks(c.block, lanes).front().vectors;
   Cut cut;
-  cut.group = evenSplit(c.tiles(), tilePixels(vectors, target)).front();
+  int64_t bytes = target.vectorBytes / lanes, vectors = laneChunks(c.block, lanes).front().vectors;
+  const int64_t widest = tilePixels(vectors, target), ofImage = c.tiles() / c.N;
   int64_t cache = target.l2Bytes / 2, tileBytes = c.form.cells() * (c.C + vectors * lanes) * bytes;
   const int64_t most = target.choice.of(Knob::WinogradGroups, 8); // more reuse of the filter than the caches' speed asks for
-  cut.groups = std::clamp<int64_t>(cache / (tileBytes * cut.group), 1, most);
+  int64_t groups = std::clamp<int64_t>(cache / (tileBytes * widest), 1, most);
   // Several pieces, so that every thread has some, also of a single image.
   constexpr int64_t pieces = 16;
-  cut.groups = std::clamp<int64_t>(c.tiles() / cut.group / pieces, 1, cut.groups);
+  groups = std::clamp<int64_t>(c.tiles() / widest / pieces, 1, groups);
+  // Whole images, or parts of one, of about so many tiles.
+  constexpr double slack = 1.15;
+  ImageCut images = cutImages(double(ofImage), slack * double(groups * widest), c.N, ofImage);
+  cut.tiles = ofImage * images.images / images.pieces;
+  cut.group = evenSplit(cut.tiles, widest).front();
+  cut.groups = (cut.tiles + cut.group - 1) / cut.group;
   return cut;
 }
 
@@ -37,11 +44,11 @@ public:
         x(k.buffer(0)), u(k.buffer(1)), y(k.buffer(2)) {}
 
   int64_t run() {
-    int64_t T = cut.tiles(), all = c.tiles();
+    int64_t T = cut.tiles, slots = cut.slots(), all = c.tiles();
     int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
     Type kept = c.pairs ? Type(k.b.getBF16Type()) : element;
-    inputCell = WinogradTransforms::cellStride(T * c.C, kept.getIntOrFloatBitWidth() / 8);
-    sumCell = WinogradTransforms::cellStride(T * width, k.target.vectorBytes / lanes);
+    inputCell = WinogradTransforms::cellStride(slots * c.C, kept.getIntOrFloatBitWidth() / 8);
+    sumCell = WinogradTransforms::cellStride(slots * width, k.target.vectorBytes / lanes);
     inputs = k.scratch(kept, c.form.cells() * inputCell);
     sums = k.scratch(element, c.form.cells() * sumCell);
     Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
@@ -177,7 +184,7 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
       continue;
     WinogradConv tried = c;
     tried.form = form;
-    if (cutOf(tried, target, lanes).tiles() * form.cells() * c.C * (target.vectorBytes / lanes) > stackBytes)
+    if (cutOf(tried, target, lanes).slots() * form.cells() * c.C * (target.vectorBytes / lanes) > stackBytes)
       continue;
     if (const double cost = costOf(tried, lanes); cost < least)
       least = cost, c = tried, pays = true;

@@ -64,10 +64,10 @@ struct LowerToKernelsPass : PassWrapper<LowerToKernelsPass, OperationPass<Module
       if (failed(program))
         return signalPassFailure();
       if (maxArena)
-        recompute(*program, maxArena);
+        recompute(*program, maxArena, target.chainBytes);
       SmallVector<Attribute> launches;
       for (const Launch &l : program->launches)
-        launches.push_back(StringAttr::get(&getContext(), l.layer + " " + l.what + " " + l.kernel + " x" + std::to_string(l.pieces)));
+        launches.push_back(StringAttr::get(&getContext(), l.layer + " " + l.what + " " + l.kernel + " x" + std::to_string(l.pieces) + (l.piecesOfUnit ? " by " + std::to_string(l.piecesOfUnit) : "")));
       module->setAttr("cnn." + program->name, ArrayAttr::get(&getContext(), launches));
       module->setAttr("cnn." + program->name + "_bytes", IntegerAttr::get(IntegerType::get(&getContext(), 64), program->arenaBytes));
       f.erase();

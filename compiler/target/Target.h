@@ -42,6 +42,7 @@ struct TargetInfo {
   bool dotsPairs = false;   ///< sums of products of pairs of bf16 in one instruction, at more than the rate of f32
   TileChoice choice;        ///< for the kernel that is being made
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
+  int64_t chainBytes = 3 << 20; ///< what the launches of a chain may touch in a unit: the second-level cache and a share of the third
 };
 
 } // namespace cnnc

@@ -38,6 +38,26 @@ inline std::vector<int64_t> evenSplit(int64_t extent, int64_t limit) {
   return sizes;
 }
 
+/// How work over the images of a batch is cut: into pieces of a power of two of whole images, or each image into equal pieces, so that the pieces
+/// of different kernels begin at the same images (kernels/Chains.cpp).
+struct ImageCut {
+  int64_t images = 1;  ///< of a piece
+  int64_t pieces = 1;  ///< of an image, where `images` is 1
+  int64_t count(int64_t batch) const { return pieces > 1 ? batch * pieces : (batch + images - 1) / images; }
+};
+
+/// Cuts images of `work` each into pieces of about `goal`, in the same unit; an image that is larger than two of them is cut at multiples of
+/// `extent / k` of its extent.
+inline ImageCut cutImages(double work, double goal, int64_t batch, int64_t extent = 1) {
+  ImageCut cut;
+  while (double(cut.images) * 2 * work <= goal && cut.images < batch)
+    cut.images *= 2;
+  for (int64_t k = std::min<int64_t>(extent, int64_t(work / goal)); k > 1 && cut.pieces == 1; --k)
+    if (extent % k == 0)
+      cut.pieces = k;
+  return cut;
+}
+
 /// A piece of a channel block that one register tile covers: `vectors` vectors from `start`, `width` lanes in all.
 struct LaneChunk {
   int64_t start, width, vectors;

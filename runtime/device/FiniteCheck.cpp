@@ -22,7 +22,7 @@ int64_t firstNonFinite(const void *data, uint64_t n, uint32_t kind) {
   return -1;
 }
 
-void FiniteCheck::launched(const cnn_kernel &kernel, void *const *buffers, double) {
+void FiniteCheck::launched(const cnn_kernel &kernel, void *const *buffers, double, std::chrono::steady_clock::time_point) {
   if (found)
     return;
   for (uint32_t b = 0; b < kernel.n_buffers; ++b) {

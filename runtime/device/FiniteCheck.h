@@ -11,7 +11,7 @@ int64_t firstNonFinite(const void *data, uint64_t n, uint32_t elementKind);
 
 class FiniteCheck : public LaunchObserver {
 public:
-  void launched(const cnn_kernel &kernel, void *const *buffers, double seconds) override;
+  void launched(const cnn_kernel &kernel, void *const *buffers, double seconds, std::chrono::steady_clock::time_point end) override;
   bool found = false;
   std::string layer, what;
   double value = 0;

@@ -3,14 +3,16 @@
 #pragma once
 #include "runtime/abi.h"
 #include "runtime/device/ThreadPool.h"
+#include <chrono>
 
 namespace rt {
 
-/// Sees each launch after it has run; `seconds` is its wall-clock time.
+/// Sees each launch after it has run; `seconds` is its wall-clock time, `end` when it was done. Kernels of a chain come after the whole chain,
+/// as if they had run one behind the other.
 class LaunchObserver {
 public:
   virtual ~LaunchObserver() = default;
-  virtual void launched(const cnn_kernel &kernel, void *const *buffers, double seconds) = 0;
+  virtual void launched(const cnn_kernel &kernel, void *const *buffers, double seconds, std::chrono::steady_clock::time_point end) = 0;
 };
 
 struct Device {

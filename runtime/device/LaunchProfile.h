@@ -18,8 +18,8 @@ public:
     double begin = 0, last = 0; ///< of the last step: seconds since its beginning, and how long
   };
   void beginStep() { stepStart = std::chrono::steady_clock::now(); }
-  void launched(const cnn_kernel &kernel, void *const *, double seconds) override {
-    const double end = std::chrono::duration<double>(std::chrono::steady_clock::now() - stepStart).count();
+  void launched(const cnn_kernel &kernel, void *const *, double seconds, std::chrono::steady_clock::time_point when) override {
+    const double end = std::chrono::duration<double>(when - stepStart).count();
     auto [at, isNew] = index.try_emplace(&kernel, table.size());
     if (isNew)
       table.push_back({&kernel});

@@ -13,7 +13,7 @@ namespace {
 class MapObserver : public LaunchObserver {
 public:
   explicit MapObserver(const Description &d) : d(d) {}
-  void launched(const cnn_kernel &kernel, void *const *buffers, double) override {
+  void launched(const cnn_kernel &kernel, void *const *buffers, double, std::chrono::steady_clock::time_point) override {
     const auto named = std::find_if(d.layers.begin(), d.layers.end(), [&](const LayerInfo &l) { return l.name == kernel.layer; });
     if (named == d.layers.end())
       return;

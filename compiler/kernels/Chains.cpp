@@ -1,0 +1,216 @@
+// Finds launches that can run image by image, one behind the other.
+// In: a program whose launches say which of their arguments are touched image by image.  Out: chains (Program.h), and an order of launches in which
+// each stands together.
+//
+// A step is bound by memory wherever a kernel reads maps that the one before it has written: a batch of them is larger than the caches, a few images
+// are not. Between two sums over the whole batch (statistics of batch normalisation) every kernel needs its own images alone: normalise, convolve,
+// sum; or, backward, the gradient of the normalisation, of the convolution's input, the next sums. Kernels, pieces and bits stay as they are.
+#include "compiler/kernels/Program.h"
+#include "runtime/abi.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <set>
+
+namespace cnnc {
+namespace {
+
+constexpr int64_t forever = std::numeric_limits<int64_t>::max();
+constexpr int64_t fewestUnits = 8; // for threads to share
+constexpr int mostWalked = 64;     // launches from a chain's first on
+
+/// So many pieces cover so many images.
+struct Granule {
+  int64_t images, pieces;
+};
+
+std::optional<Granule> granuleOf(const Launch &l) {
+  if (l.images < 2)
+    return {};
+  if (l.pieces >= l.images)
+    return l.pieces % l.images ? std::nullopt : std::optional(Granule{1, l.pieces / l.images});
+  Granule g{1, 1};
+  while ((l.images + g.images - 1) / g.images > l.pieces)
+    g.images *= 2;
+  return (l.images + g.images - 1) / g.images == l.pieces ? std::optional(g) : std::nullopt;
+}
+
+int64_t elementBytes(uint32_t kind) {
+  switch (kind) {
+  case CNN_F64:
+    return 8;
+  case CNN_BF16:
+  case CNN_I16:
+    return 2;
+  case CNN_I8:
+    return 1;
+  default:
+    return 4;
+  }
+}
+int64_t bytesOf(const LaunchArgument &a) { return a.elements * elementBytes(a.elementKind); }
+
+/// Whether the order of the two matters.
+bool conflict(const Launch &a, const Launch &b) {
+  for (const LaunchArgument &x : a.arguments)
+    for (const LaunchArgument &y : b.arguments)
+      if (x.buffer == y.buffer && (x.isOutput || y.isOutput))
+        return true;
+  return false;
+}
+
+class ChainFinder {
+public:
+  ChainFinder(Program &program, int64_t cacheBytes) : program(program), cacheBytes(cacheBytes) {}
+
+  void run() {
+    std::vector<Launch> all = std::move(program.launches);
+    program.launches.clear();
+    // Nothing passes the test of the loss, nor the end of what an inference does once.
+    const int64_t fixed = program.lossLaunch >= 0 ? program.lossLaunch + 1 : program.constantLaunches;
+    if (program.lossLaunch >= 0) {
+      order({all.begin(), all.begin() + program.lossLaunch});
+      program.lossLaunch = int64_t(program.launches.size());
+      program.launches.push_back(all[fixed - 1]);
+    } else {
+      program.launches.assign(all.begin(), all.begin() + fixed);
+    }
+    order({all.begin() + fixed, all.end()});
+  }
+
+private:
+  Program &program;
+  int64_t cacheBytes;
+
+  void order(std::vector<Launch> pending) {
+    while (!pending.empty()) {
+      std::vector<size_t> members{0}, hoisted, deferred; // numbers in `pending`
+      size_t walked = 1;
+      if (granuleOf(pending[0])) {
+        std::vector<size_t> before, behind;
+        auto conflicts = [&](const std::vector<size_t> &with, size_t l) {
+          return std::any_of(with.begin(), with.end(), [&](size_t m) { return conflict(pending[m], pending[l]); });
+        };
+        for (size_t l = 1; l < std::min<size_t>(pending.size(), mostWalked); ++l) {
+          if (!conflicts(behind, l) && joins(pending, members, l)) {
+            members.push_back(l);
+            hoisted = before, deferred = behind, walked = l + 1;
+          } else if (!conflicts(members, l) && !conflicts(behind, l)) {
+            before.push_back(l);
+          } else if (granuleOf(pending[l])) {
+            break;
+          } else {
+            behind.push_back(l);
+          }
+        }
+      }
+      for (size_t l : hoisted)
+        program.launches.push_back(pending[l]);
+      if (members.size() > 1)
+        addChain(pending, members);
+      else
+        program.launches.push_back(pending[0]);
+      std::vector<Launch> rest;
+      for (size_t l : deferred)
+        rest.push_back(std::move(pending[l]));
+      rest.insert(rest.end(), std::make_move_iterator(pending.begin() + walked), std::make_move_iterator(pending.end()));
+      pending = std::move(rest);
+    }
+  }
+
+  /// Whether launch `l` takes from a member what is of its own images, and meets all of them image by image.
+  bool joins(const std::vector<Launch> &pending, std::vector<size_t> members, size_t l) const {
+    const Launch &next = pending[l];
+    if (!granuleOf(next) || next.images != pending[members[0]].images)
+      return false;
+    bool takes = false;
+    for (size_t m : members)
+      for (const LaunchArgument &x : pending[m].arguments)
+        for (const LaunchArgument &y : next.arguments) {
+          if (x.buffer != y.buffer || !(x.isOutput || y.isOutput))
+            continue;
+          if (!x.byImage || !y.byImage || x.byteOffset != y.byteOffset || bytesOf(x) != bytesOf(y))
+            return false;
+          takes |= x.isOutput && !y.isOutput;
+        }
+    members.push_back(l);
+    const int64_t images = next.images, unit = unitOf(pending, members);
+    return takes && (images + unit - 1) / unit >= fewestUnits && unitBytes(pending, members) * unit <= cacheBytes * images;
+  }
+
+  /// Images of a unit: granules are powers of two.
+  static int64_t unitOf(const std::vector<Launch> &pending, const std::vector<size_t> &members) {
+    int64_t unit = 1;
+    for (size_t m : members)
+      unit = std::max(unit, granuleOf(pending[m])->images);
+    return unit;
+  }
+  /// What all units touch together.
+  static int64_t unitBytes(const std::vector<Launch> &pending, const std::vector<size_t> &members) {
+    std::set<int64_t> counted;
+    int64_t bytes = 0;
+    for (size_t m : members)
+      for (const LaunchArgument &a : pending[m].arguments)
+        if (a.byImage && counted.insert(a.buffer).second)
+          bytes += bytesOf(a);
+    return bytes;
+  }
+
+  void addChain(std::vector<Launch> &pending, const std::vector<size_t> &members) {
+    const int64_t unit = unitOf(pending, members), images = pending[members[0]].images;
+    program.chains.push_back({int64_t(program.launches.size()), int64_t(members.size()), (images + unit - 1) / unit});
+    std::set<int64_t> touched;
+    for (size_t m : members) {
+      Launch &l = pending[m];
+      Granule g = *granuleOf(l);
+      l.piecesOfUnit = unit / g.images * g.pieces;
+      for (const LaunchArgument &a : l.arguments)
+        if (a.byImage && !a.isOutput && touched.count(a.buffer))
+          l.cachedBytes += bytesOf(a);
+      for (const LaunchArgument &a : l.arguments)
+        if (a.byImage)
+          touched.insert(a.buffer);
+      program.launches.push_back(std::move(l));
+    }
+  }
+};
+
+/// Buffers of a chain live through all of it: its units run at the same time.
+void setLives(Program &program) {
+  std::vector<int64_t> first(program.launches.size()), last(program.launches.size());
+  std::iota(first.begin(), first.end(), 0);
+  std::iota(last.begin(), last.end(), 0);
+  for (const Chain &c : program.chains)
+    for (int64_t l = c.first; l <= c.last(); ++l)
+      first[l] = c.first, last[l] = c.last();
+  for (Buffer &b : program.buffers) {
+    bool early = b.space == Buffer::Space::Lr || b.space == Buffer::Space::Step;
+    bool stays = b.lastUse == forever;
+    b.firstUse = early || (stays && b.firstUse == 0) ? 0 : -1, b.lastUse = stays ? forever : -1;
+  }
+  for (size_t l = 0; l < program.launches.size(); ++l)
+    for (const LaunchArgument &a : program.launches[l].arguments) {
+      Buffer &b = program.buffers[a.buffer];
+      b.firstUse = b.firstUse < 0 ? first[l] : b.firstUse;
+      b.lastUse = std::max(b.lastUse, last[l]);
+    }
+}
+
+} // namespace
+
+void formChains(Program &program, int64_t cacheBytes) {
+  dissolveChains(program);
+  ChainFinder(program, cacheBytes).run();
+  setLives(program);
+}
+
+void dissolveChains(Program &program) {
+  program.chains.clear();
+  for (Launch &l : program.launches)
+    l.piecesOfUnit = 0, l.cachedBytes = 0;
+  setLives(program);
+}
+
+} // namespace cnnc
