@@ -14,8 +14,9 @@ constexpr int64_t fewestPieces = 16;
 /// A matrix's columns in strips of chunks of two vectors; the last chunk may be narrower.
 class Strips {
 public:
-  Strips(KernelBuilder &k, int64_t columns, int64_t lanes, int64_t widest)
-      : k(k), columns(columns), lanes(lanes), chunk(2 * lanes), width(std::clamp((columns / fewestPieces + chunk - 1) / chunk * chunk, chunk, widest)) {}
+  /// At least `fewest` strips where the matrix is wide enough.
+  Strips(KernelBuilder &k, int64_t columns, int64_t lanes, int64_t widest, int64_t fewest)
+      : k(k), columns(columns), lanes(lanes), chunk(2 * lanes), width(std::clamp((columns / fewest + chunk - 1) / chunk * chunk, chunk, widest)) {}
 
   int64_t count() const { return (columns + width - 1) / width; }
   /// Vectors at most in a strip, for scratch memory.
@@ -63,9 +64,10 @@ int64_t tileRows(const TargetInfo &target, int64_t enough) { return std::clamp<i
 int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element) {
   const int64_t lanes = k.lanes(element), bytes = k.target.vectorBytes / lanes;
   constexpr int64_t mostImages = 128;
-  const int64_t images = std::min(N, mostImages), room = k.target.l1Bytes / 2 / (images * bytes);
-  Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, 8 * lanes));
-  const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 8);
+  // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
+  const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);
+  Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, 8 * lanes), fewestPieces / 4);
+  const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 14);
   // Several parts of the outputs where there are few strips.
   const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, (O + rows - 1) / rows);
   const int64_t outputs = ((O + parts - 1) / parts + rows - 1) / rows * rows, wholeO = O / rows * rows;
@@ -84,8 +86,7 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
     });
     auto tile = [&](Value o, int64_t height) {
       k.loop(k.constant(0), count, 1, [&](Value r) {
-        for (int64_t i = 0; i < height; ++i)
-          k.storeScalar(k.loadScalar(dy, k.add(k.add(k.mul(k.add(n, r), O), o), i)), ds, k.add(k.mul(r, rows), i));
+        k.store(k.load(dy, k.add(k.mul(k.add(n, r), O), o), height, height), ds, k.mul(r, rows), height);
       });
       strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
         const size_t vectors = widths.size();
@@ -143,7 +144,7 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
   const int64_t lanes = k.lanes(element);
   constexpr int64_t mostOutputs = 128;
   const int64_t outputs = std::min(O, mostOutputs);
-  Strips strips(k, I, lanes, 8 * lanes);
+  Strips strips(k, I, lanes, 8 * lanes, fewestPieces / 4);
   const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 14);
   // Several parts of the images where there are few strips; each of whole tiles, so that their sizes are known.
   const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, N / rows ? N / rows : 1);

@@ -15,6 +15,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 namespace cnnc {
 namespace {
@@ -40,6 +41,7 @@ public:
   /// The schedule as a program with a planned arena.
   Program build() const;
   Recomputed cost() const;
+  double work() const { return work(schedule); }
   int64_t peak() const { return *std::max_element(held.begin(), held.end()); }
 
 private:
@@ -374,18 +376,30 @@ Recomputed Recomputation::cost() const {
 /// The least that can be reached, or what keeps the bound.
 static Recomputed withoutChains(Program &program, int64_t bound) {
   const Program original = program;
-  // Straight to the bound; a plan has gaps that the sum of lives has not, so the aim is corrected by what the plan says.
+  // Straight to the bound, from some aims under it: what is best for one is in the way of another. A plan has gaps that the sum of lives has
+  // not, so an aim is corrected by what the plan says. An aim that is out of reach ends it: those below are farther.
   constexpr int corrections = 12;
-  Recomputation direct(original);
-  int64_t aim = bound;
-  for (int i = 0; i < corrections && direct.reduce(aim); ++i) {
-    direct.prune(aim);
-    Program made = direct.build();
-    if (made.arenaBytes <= bound) {
-      program = std::move(made);
-      return direct.cost();
+  std::optional<Recomputation> best;
+  bool isReached = true;
+  for (double share : {1.0, 0.96, 0.92, 0.88, 0.84}) {
+    Recomputation direct(original);
+    int64_t aim = int64_t(double(bound) * share);
+    for (int i = 0; i < corrections && (isReached = direct.reduce(aim)); ++i) {
+      direct.prune(aim);
+      int64_t planned = direct.build().arenaBytes;
+      if (planned <= bound) {
+        if (!best || direct.work() < best->work())
+          best.emplace(direct);
+        break;
+      }
+      aim -= std::max<int64_t>(planned - bound, 1);
     }
-    aim -= std::max<int64_t>(made.arenaBytes - bound, 1);
+    if (!isReached)
+      break;
+  }
+  if (best) {
+    program = best->build();
+    return best->cost();
   }
   // By small steps, the same for every bound: what one bound finds out of reach is so for all below.
   Recomputed cost;

@@ -24,6 +24,20 @@ inline float fromBf16(uint16_t upper) {
   return value;
 }
 
+/// IEEE 754 binary16: 1 sign, 5 exponent and 10 fraction bits.
+inline float fromF16(uint16_t half) {
+  const uint32_t sign = uint32_t(half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, fraction = half & 0x3ffu;
+  if (exponent == 0) { // zero, or a multiple of the smallest subnormal number
+    const float size = float(fraction) * 0x1p-24f;
+    return sign ? -size : size;
+  }
+  constexpr uint32_t bias = 127 - 15, special = 255;
+  const uint32_t bits = sign | (exponent == 31 ? special : exponent + bias) << 23 | fraction << 13;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 /// Calls f(float()) or f(double()).
 template <class F> decltype(auto) withElement(uint32_t kind, F &&f) {
   if (kind == CNN_F32)

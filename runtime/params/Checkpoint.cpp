@@ -8,6 +8,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -189,6 +190,25 @@ static const TensorInfo *averaged(const std::string &name, const Description &d)
   return name.size() > n && name.compare(name.size() - n, n, averageSuffix) == 0 ? d.findTensor(name.substr(0, name.size() - n)) : nullptr;
 }
 
+/// Numbers that a tensor of the model can be made of; those of 16 bits are for weights: what a run goes on with is never rounded.
+static bool isReadable(Dtype dtype, Need need) {
+  return dtype == Dtype::f32 || dtype == Dtype::f64 || (need == Need::weights && (dtype == Dtype::f16 || dtype == Dtype::bf16));
+}
+
+/// Takes the tensor of a file as values of the model.
+static void take(const SafetensorsFile &file, const SafetensorsEntry &entry, TensorStore &store, size_t i) {
+  const void *data = file.data(entry);
+  if (entry.dtype != Dtype::f16)
+    return store.writeLogical(i, data, entry.dtype == Dtype::f64 ? CNN_F64 : entry.dtype == Dtype::bf16 ? CNN_BF16 : CNN_F32);
+  std::vector<float> wide(size_t(store.infos()[i].elements));
+  for (size_t k = 0; k < wide.size(); ++k) {
+    uint16_t half;
+    std::memcpy(&half, static_cast<const char *>(data) + k * sizeof half, sizeof half);
+    wide[k] = fromF16(half);
+  }
+  store.writeLogical(i, wide.data(), CNN_F32);
+}
+
 /// Every tensor of the model is there with its shape, and nothing else is.
 static void checkTensors(const SafetensorsFile &file, const Description &d, Need need) {
   const std::string other = lookup(file, "network");
@@ -202,12 +222,13 @@ static void checkTensors(const SafetensorsFile &file, const Description &d, Need
     if (entry->shape != info.shape)
       fail(Exit::badModel, "{} is not a checkpoint of {}: {} has shape {}, the network needs {}{}", printable(file.path()), d.name, info.name,
            shapeText(entry->shape), shapeText(info.shape), whose);
-    if (entry->dtype != Dtype::f32 && entry->dtype != Dtype::f64)
-      fail(Exit::badModel, "{}: {} has dtype {}, F32 or F64 is needed", printable(file.path()), info.name, name(entry->dtype));
+    if (!isReadable(entry->dtype, need))
+      fail(Exit::badModel, "{}: {} has dtype {}, F32 or F64 is needed{}", printable(file.path()), info.name, name(entry->dtype),
+           need == Need::weights ? ", F16 or BF16 will do" : "");
   }
   for (const SafetensorsEntry &entry : file.entries())
     if (const TensorInfo *info = averaged(entry.name, d)) {
-      if (entry.shape != info->shape || (entry.dtype != Dtype::f32 && entry.dtype != Dtype::f64))
+      if (entry.shape != info->shape || !isReadable(entry.dtype, need))
         fail(Exit::badModel, "{} is not a checkpoint of {}: {} has shape {}, the network needs {}{}", printable(file.path()), d.name, printable(entry.name),
              shapeText(entry.shape), shapeText(info->shape), whose);
     } else if (!d.findTensor(entry.name) && !(need == Need::weights && isState(entry.name, d)))
@@ -229,7 +250,7 @@ TrainingPosition readCheckpoint(const std::string &path, const Description &d, T
   for (size_t i = 0; i < d.tensors.size(); ++i) {
     const SafetensorsEntry *entry = need == Need::weights ? file.find(d.tensors[i].name + averageSuffix) : nullptr;
     if (entry || (entry = file.find(d.tensors[i].name)))
-      store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
+      take(file, *entry, store, i);
   }
   TrainingPosition position = positionOf(file, d);
   position.otherHash = hash == d.hash ? "" : hash;
@@ -266,10 +287,10 @@ LoadReport loadMatching(const std::string &path, TensorStore &store, const std::
       entry = file.find(info.name);
     if (!entry)
       report.missing.push_back(info.name);
-    else if (entry->shape != info.shape || (entry->dtype != Dtype::f32 && entry->dtype != Dtype::f64))
+    else if (entry->shape != info.shape || !isReadable(entry->dtype, Need::weights))
       report.misshapen.push_back(fmt::format("{} ({} {}, the network needs {})", info.name, name(entry->dtype), shapeText(entry->shape), shapeText(info.shape)));
     else {
-      store.writeLogical(i, file.data(*entry), entry->dtype == Dtype::f64 ? CNN_F64 : CNN_F32);
+      take(file, *entry, store, i);
       report.loaded.push_back(info.name);
     }
   }

@@ -230,6 +230,10 @@ case("nested", "a branch in a residual in a residual", conv(4, 1), act("tanh"), 
     conv(4, 3, P=1), residual([branch("concat", [conv(1, 1)], [conv(3, 3, P=1), act("tanh")])]), act("tanh")]), relu, input=(2, 5, 4))
 case("gate_conv", "a gate of 1x1 convolutions on the pooled map", conv(6, 3), act("tanh"),
      gate([global_avgpool, conv(2, 1), relu, conv(6, 1), act("sigmoid")]), conv(2, 1))
+case("chains", "large enough that launches run over some images, all of them, and then over the next", conv(32, 3, P=1, bias=False), batchnorm(), act("tanh"),
+     residual([conv(32, 3, P=1, bias=False), batchnorm(), act("tanh"), depthwise(3, P=1, bias=False), batchnorm()]), act("tanh"),
+     branch("concat", [conv(16, 1)], [avgpool(3, S=1, P=1), conv(16, 3, P=1)]), act("tanh"), maxpool(2), conv(16, 3, P=1), act("tanh"), avgpool(2),
+     input=(3, 16, 16), batch=16, f32=True)
 case("branch_pools", "pools of every kind side by side, the input used three times", branch(
     "concat", [maxpool(3, S=1, P=1)], [avgpool(3, S=1, P=1)], [conv(2, 3, P=1)]), batchnorm(), act("tanh"), input=(2, 5, 6))
 case("let_concat", "a named map, concatenated later", conv(3, 3, P=1), act("tanh"), let("skip"), conv(4, 3, P=1), relu, join("concat", "skip"), conv(2, 1))

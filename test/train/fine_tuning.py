@@ -111,6 +111,20 @@ with open("saved.pt", "wb") as f:
     f.write(b"PK\x03\x04" + bytes(200))
 assert "saved.pt is not a safetensors file but a zip archive, as torch.save writes it" in train("tuned", "m", "--load", "saved.pt", status=4)
 
+# Weights of 16 bits: each number is the one that they stand for, subnormal ones and the largest too.
+HALVES = [0x3c00, 0xbc00, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0xfbff, 0x3555, 0x0000]
+BFLOATS = [0x3f80, 0xbf80, 0x0080, 0x3eab, 0x477f, 0xc77f, 0x0000, 0x4049]
+stem = {"F16": [HALVES[i % len(HALVES)] for i in range(36)], "BF16": [BFLOATS[i % len(BFLOATS)] for i in range(36)]}
+exact = {"F16": [struct.unpack("<e", struct.pack("<H", h))[0] for h in stem["F16"]],
+         "BF16": [struct.unpack("<f", struct.pack("<I", h << 16))[0] for h in stem["BF16"]]}
+for dtype, values in stem.items():
+    header = json.dumps({"stem.weight": {"dtype": dtype, "shape": [4, 1, 3, 3], "data_offsets": [0, 72]}}).encode()
+    with open("half.safetensors", "wb") as f:
+        f.write(struct.pack("<Q", len(header)) + header + struct.pack("<36H", *values))
+    told = train("tuned", "h", "--load", "half.safetensors", "--only", "stem", "--freeze", "stem", "--epochs", "1")
+    assert "loaded 1 of 1 tensors of stem from half.safetensors" in told, told
+    assert struct.unpack("<36f", last("h")["stem.weight"]) == tuple(exact[dtype]), dtype
+
 # The command line goes before the declarations.
 told = train("tuned", "c", "--load", "moved.safetensors", "--only", "stem", "--freeze", "head", "--epochs", "1")
 assert "loaded 1 of 1 tensors of stem from moved.safetensors" in told and "2 of 10 parameters stay as they are" in told and "best" not in told.split("epoch 1")[0], told
