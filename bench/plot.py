@@ -58,7 +58,7 @@ def measure(a, folder):
 
 
 def short(value):
-    return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+    return f"{value:.0f}" if value >= 1 else f"{value:g}"
 
 
 def panel(p, left):
