@@ -15,7 +15,7 @@ constexpr const char *workNames[works] = {"products", "elementwise", "sums", "po
 Work workOf(llvm::StringRef phase, llvm::StringRef family) {
   if (phase == "update")
     return Update;
-  if (family == "winograd_filter" || family == "winograd_filter_end" || family == "pair_packing" || family == "transpose" || family == "copy")
+  if (family == "winograd_filter" || family == "winograd_input" || family == "winograd_filter_end" || family == "pair_packing" || family == "transpose" || family == "copy")
     return Packing;
   if (family == "map" || family == "fill")
     return Maps;

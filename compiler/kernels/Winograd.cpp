@@ -1,5 +1,7 @@
 // Winograd's convolution: the filter's transform, and tiles of the map through transform, a product for each cell and transform back.
-// In: WinogradConv, buffers.  Out: kernels. A piece is a run of tiles whose transformed inputs stay in the second-level cache.
+// In: WinogradConv, buffers.  Out: kernels. A piece is a run of tiles whose transformed inputs stay in the second-level cache, and takes them through
+// all filters. Where channels are many, that is so few tiles that the filters' way from memory takes longer than their multiplication: the map is then
+// transformed apart, into memory, and a piece is a longer run of tiles and one block of filters.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
@@ -18,7 +20,20 @@ struct Cut {
   int64_t slots() const { return group * groups; }
 };
 
+/// Where the map is transformed apart: sums of a run of tiles and one chunk of outputs stay in the second-level cache.
+Cut cutApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+  Cut cut;
+  const int64_t vectors = laneChunks(c.block, lanes).front().vectors, widest = tilePixels(vectors, target);
+  const int64_t most = std::max(widest, target.l2Bytes / 2 / (c.form.cells() * vectors * target.vectorBytes));
+  cut.tiles = evenSplit(c.tiles(), most).front();
+  cut.group = evenSplit(cut.tiles, widest).front();
+  cut.groups = (cut.tiles + cut.group - 1) / cut.group;
+  return cut;
+}
+
 Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+  if (c.apart)
+    return cutApart(c, target, lanes);
   Cut cut;
   int64_t bytes = target.vectorBytes / lanes, vectors = laneChunks(c.block, lanes).front().vectors;
   const int64_t widest = tilePixels(vectors, target), ofImage = c.tiles() / c.N;
@@ -37,34 +52,65 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   return cut;
 }
 
+/// How the transformed tiles of a piece lie: inputs[p*cell + slot*tile + channel].
+struct InputLayout {
+  int64_t tile, cell;
+  InputLayout(const WinogradConv &c, const Cut &cut, const TargetInfo &target, int64_t lanes) {
+    const int64_t bytes = c.pairs ? 2 : target.vectorBytes / lanes;
+    tile = c.C + (c.apart ? 64 / bytes : 0); // apart: rows of tiles begin in different sets of the caches
+    cell = WinogradTransforms::cellStride(cut.slots() * tile, bytes);
+  }
+};
+
 class Conv {
 public:
   Conv(KernelBuilder &k, const WinogradConv &c, Type element)
-      : k(k), c(c), element(element), lanes(k.lanes(element)), cut(cutOf(c, k.target, lanes)), transforms(k, c, element), products(k, c.pairs, lanes),
-        x(k.buffer(0)), u(k.buffer(1)), y(k.buffer(2)) {}
+      : k(k), c(c), element(element), lanes(k.lanes(element)), cut(cutOf(c, k.target, lanes)), layout(c, cut, k.target, lanes), transforms(k, c, element),
+        products(k, c.pairs, lanes) {}
 
+  /// All tiles through all filters.
   int64_t run() {
-    int64_t T = cut.tiles, slots = cut.slots(), all = c.tiles();
-    int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
-    Type kept = c.pairs ? Type(k.b.getBF16Type()) : element;
-    inputCell = WinogradTransforms::cellStride(slots * c.C, kept.getIntOrFloatBitWidth() / 8);
-    sumCell = WinogradTransforms::cellStride(slots * width, k.target.vectorBytes / lanes);
-    inputs = k.scratch(kept, c.form.cells() * inputCell);
+    const int64_t T = cut.tiles, all = c.tiles(), runs = (all + T - 1) / T, blocks = c.O / c.block;
+    const int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
+    // Apart: of the map and the filters, the smaller is read again and again from the caches.
+    const bool filtersOutside = c.transformedFilter() > runs * c.form.cells() * layout.cell;
+    Value run = !c.apart ? k.piece : filtersOutside ? k.mod(k.piece, runs) : k.div(k.piece, blocks);
+    Value first = k.mul(run, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
+    u = k.buffer(1), y = k.buffer(2);
+    sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
+    if (c.apart) {
+      inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
+    } else {
+      inputs = k.scratch(kept(), c.form.cells() * layout.cell), start = k.constant(0);
+      k.loop(k.constant(0), count, 1, [&](Value slot) { transform(k.buffer(0), k.add(first, slot), slot); });
+    }
     sums = k.scratch(element, c.form.cells() * sumCell);
-    Value first = k.mul(k.piece, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
-    k.loop(k.constant(0), count, 1, [&](Value slot) {
-      transforms.transformInput(x, transforms.tileAt(k.add(first, slot)), k.constant(0), {inputs, slot, inputCell, c.C});
-    });
     Value groups = k.ceilDiv(count, cut.group);
-    k.loop(k.constant(0), k.constant(c.O / c.block), 1, [&](Value ob) {
+    auto throughBlock = [&](Value ob) {
       for (const LaneChunk &chunk : laneChunks(c.block, lanes)) {
         k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
           k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk); });
         });
         k.loop(k.constant(0), count, 1, [&](Value slot) { finish(transforms.tileAt(k.add(first, slot)), slot, ob, chunk); });
       }
+    };
+    if (c.apart)
+      throughBlock(filtersOutside ? k.div(k.piece, runs) : k.mod(k.piece, blocks));
+    else
+      k.loop(k.constant(0), k.constant(blocks), 1, throughBlock);
+    return c.apart ? runs * blocks : runs;
+  }
+
+  /// Transforms the map into memory, piece by piece of tiles.
+  int64_t transformApart() {
+    const int64_t all = c.tiles(), grain = cutImages(double(c.C), 4096, all).images; // channels of a piece, about
+    inputs = k.buffer(1);
+    Value first = k.mul(k.piece, grain);
+    k.loop(first, k.min(k.add(first, grain), k.constant(all)), 1, [&](Value number) {
+      start = k.mul(k.div(number, cut.tiles), c.form.cells() * layout.cell);
+      transform(k.buffer(0), number, k.mod(number, cut.tiles));
     });
-    return (all + T - 1) / T;
+    return (all + grain - 1) / grain;
   }
 
 private:
@@ -73,16 +119,23 @@ private:
   Type element;
   int64_t lanes;
   Cut cut;
+  InputLayout layout;
   WinogradTransforms transforms;
   Products products;
-  Value x, u, y, inputs, sums;
-  int64_t inputCell = 0, sumCell = 0;
+  Value u, y, inputs, start, sums; // of the transformed tiles: memory, and where a piece's begin
+  int64_t sumCell = 0;
+
+  Type kept() const { return c.pairs ? Type(k.b.getBF16Type()) : element; }
+
+  void transform(Value x, Value number, Value slot) {
+    transforms.transformInput(x, transforms.tileAt(number), k.constant(0), {inputs, k.add(start, k.mul(slot, layout.tile)), layout.cell, c.C});
+  }
 
   /// sums[p, tiles of the group, chunk] = inputs[p, tiles, :] u[ob, p, :, chunk]. Slots past the last tile hold numbers that nobody reads.
   void product(Value ob, Value p, Value g, const LaneChunk &chunk) {
-    int64_t width = chunk.vectors * lanes, units = c.C / products.perUnit();
+    const int64_t width = chunk.vectors * lanes, per = products.perUnit(), units = c.C / per, tile = layout.tile / per;
     Value slot = k.mul(g, cut.group);
-    Value from = k.add(k.mul(p, inputCell / products.perUnit()), k.mul(slot, units)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
+    Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
     Value filter = k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), units * c.block), chunk.start);
     SmallVector<Value> total(cut.group * chunk.vectors, k.zeroVector(element, lanes));
     constexpr int64_t unroll = 4; // divides half the lanes, and so the units
@@ -93,7 +146,7 @@ private:
         for (int64_t v = 0; v < chunk.vectors; ++v)
           lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, c.block)), i * c.block + v * lanes), lanes));
         for (int64_t t = 0; t < cut.group; ++t) {
-          Value value = products.splat(inputs, k.add(k.add(from, ch), t * units + i));
+          Value value = products.splat(inputs, k.add(k.add(from, ch), t * tile + i));
           for (int64_t v = 0; v < chunk.vectors; ++v)
             a[t * chunk.vectors + v] = products.add(value, lanesOfFilter[v], a[t * chunk.vectors + v]);
         }
@@ -136,6 +189,15 @@ private:
   }
 };
 
+/// Whether to transform the map apart: where a piece's tiles would not go on the stack, or where the filters' way through the caches would be the
+/// bound; each piece reads all of them, `vectorBytes` for a vector's multiplications of its tiles.
+bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+  constexpr int64_t stackBytes = 1 << 20, bytesACycle = 4; // from beyond the second-level cache, with all cores at it
+  const Cut cut = cutOf(c, target, lanes);
+  const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter() * bytes / (c.pairs ? 2 : 1);
+  return c.form.cells() * cut.slots() * c.C * bytes > stackBytes || (filters > 2 * target.l2Bytes && target.vectorBytes > bytesACycle * cut.tiles);
+}
+
 /// Vector instructions of the convolution: products, transforms with their loads and stores, the filter's transform.
 double costOf(const WinogradConv &c, int64_t lanes) {
   const WinogradMatrices m = WinogradMatrices::of(c.form);
@@ -165,10 +227,15 @@ WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
   return c;
 }
 
-std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, form.outputs, form.taps}); }
+std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, apart, form.outputs, form.taps}); }
+
+int64_t WinogradConv::transformedMap(const TargetInfo &target, int64_t lanes) const {
+  const Cut cut = cutApart(*this, target, lanes);
+  return (tiles() + cut.tiles - 1) / cut.tiles * form.cells() * InputLayout(*this, cut, target, lanes).cell;
+}
 
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
-  constexpr int64_t unroll = 4, stackBytes = 1 << 20;
+  constexpr int64_t unroll = 4;
   // Six cells a side round 2.4 times as much as the definition at 16 channels, and less than twice at 32: accumulation is then the larger part.
   // Transformed maps of theirs are too far apart in size for bf16.
   constexpr int64_t fewestChannels = 32;
@@ -183,9 +250,8 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
     if (form.taps != g.KH || (form.side() > 4 && (c.pairs || c.C < fewestChannels)))
       continue;
     WinogradConv tried = c;
-    tried.form = form;
-    if (cutOf(tried, target, lanes).slots() * form.cells() * c.C * (target.vectorBytes / lanes) > stackBytes)
-      continue;
+    tried.form = form, tried.apart = false;
+    tried.apart = paysApart(tried, target, lanes);
     if (const double cost = costOf(tried, lanes); cost < least)
       least = cost, c = tried, pays = true;
   }
@@ -220,6 +286,12 @@ int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type elemen
   });
   k.finish();
   return blocks * perBlock;
+}
+
+int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, Type element) {
+  int64_t pieces = Conv(k, c, element).transformApart();
+  k.finish();
+  return pieces;
 }
 
 int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, Type element) {

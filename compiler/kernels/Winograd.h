@@ -23,6 +23,7 @@ struct WinogradConv {
   int64_t block = 1;   ///< lanes of a filter block; divides O
   bool turned = false; ///< the filter is given with its taps in reverse order, rows and columns
   bool pairs = false;  ///< the transformed maps and filters are kept and multiplied as pairs of bf16
+  bool apart = false;  ///< the map is transformed by a kernel of its own, into memory
 
   static WinogradConv forward(const WindowGeometry &g);
   static WinogradConv inputGrad(const WindowGeometry &g, int64_t block);
@@ -31,19 +32,23 @@ struct WinogradConv {
   int64_t tileColumns() const { return (OW + form.outputs - 1) / form.outputs; }
   int64_t tiles() const { return N * tileRows() * tileColumns(); }
   int64_t transformedFilter() const { return form.cells() * C * O; } ///< elements
+  /// The transformed map in memory, elements; with `apart`.
+  int64_t transformedMap(const TargetInfo &target, int64_t lanes) const;
   uint64_t flops() const { return 2ull * tiles() * form.cells() * C * O; }
   std::string text() const;
 };
 
 /// Whether a convolution of geometry g is 3x3 or 5x5 at stride 1, undilated and ungrouped, and gains by Winograd's form of it or of its
-/// gradient, which `c` states; gives `c` the form that gains most. `directFlops` is what the definition costs.
+/// gradient, which `c` states; gives `c` the form that gains most, and says whether its map is transformed apart. `directFlops` is what the definition costs.
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
 
 /// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][block]; with pairs
 /// [O/block][cells][C/2][block][2].
 /// Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
-/// Buffers: x, u, y.
+/// Buffers: x, the transformed map. Returns the pieces.
+int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
+/// Buffers: x, u, y; with `apart`, the transformed map in place of x. Returns the pieces.
 int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 
 /// The filter's gradient in two kernels: sums over tiles in the transformed form,

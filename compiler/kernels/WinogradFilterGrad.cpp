@@ -74,8 +74,8 @@ private:
     k.loop(k.constant(0), used, 1, [&](Value slot) {
       auto put = [&](Value number, Place::Half half) {
         auto tile = transforms.tileAt(k.add(from, number));
-        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, slot, inputCell, f.channels, half});
-        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, slot, gradCell, f.outputs, half});
+        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, k.mul(slot, f.channels), inputCell, f.channels, half});
+        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, k.mul(slot, f.outputs), gradCell, f.outputs, half});
       };
       if (!c.pairs)
         return put(slot, Place::Whole);

@@ -79,7 +79,7 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
 }
 
 void WinogradTransforms::put(int64_t number, Value value, Value ch, const Place &to) {
-  Value at = k.add(k.add(k.mul(to.slot, to.channels), ch), number * to.cell);
+  Value at = k.add(k.add(to.first, ch), number * to.cell);
   if (to.half == Place::Whole)
     k.store(value, to.memory, at, lanes);
   else

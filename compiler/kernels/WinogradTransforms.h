@@ -32,10 +32,10 @@ public:
     return {k.div(number, perImage), k.div(inside, c.tileColumns()), k.mod(inside, c.tileColumns())};
   }
 
-  /// Where transformed tiles are kept: memory[p*cell + slot*channels + ch]. Two tiles share a slot where `half` says which they are.
+  /// Where a transformed tile is kept: memory[first + p*cell + ch]. Two tiles share a place where `half` says which they are.
   struct Place {
     enum Half { Whole, Low, High };
-    mlir::Value memory, slot;
+    mlir::Value memory, first;
     int64_t cell, channels;
     Half half = Whole;
   };

@@ -2,6 +2,7 @@
 """Draws shapes of layers and compares our kernels with upstream's plain loops, for several processors and both precisions.
 
   test/kernels/random_shapes.py CNNC CNN_OPT [--count 300] [--seed 1] [--mcpu x86-64-v3,x86-64-v4] [--keep FOLDER]
+  test/kernels/random_shapes.py CNNC CNN_OPT --file NETWORK.cnn
 
 A network holds a few drawn arms side by side behind a 1x1 convolution, so that one step runs each arm's forward form and both its gradients:
 strides, dilations, all kinds of padding, groups, 1x1 to 5x5, odd sides, 1, 3 and prime channels, depthwise, pools, dense layers.  The reference
@@ -139,6 +140,7 @@ def main():
     p.add_argument("--count", type=int, default=300, help="shapes at least")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--mcpu", default="x86-64-v3,x86-64-v4")
+    p.add_argument("--file", help="this network in place of drawn ones; its optimizer is sgd(lr=0.1)")
     p.add_argument("--keep", help="folder in which the networks that differ stay")
     a = p.parse_args()
     with open("/proc/cpuinfo") as f:
@@ -146,6 +148,11 @@ def main():
     mcpus = [m for m in a.mcpu.split(",") if FEATURES.get(m, set()) <= has]
     if not mcpus:
         sys.exit(f"this processor is none of {a.mcpu}")
+    if a.file:
+        with open(a.file) as f, tempfile.TemporaryDirectory() as folder:
+            complaints = check(a, mcpus, f.read(), a.seed, folder)
+        print("\n".join(complaints) + f"{a.file} for {', '.join(mcpus)}: {len(complaints)} tensors differ")
+        return 1 if complaints else 0
     shapes = number = wrong = 0
     while shapes < a.count:
         text, arms = network(random.Random(f"{a.seed}/{number}"))
