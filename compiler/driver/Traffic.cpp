@@ -49,6 +49,8 @@ std::string trafficReport(const Network &network, const Program &trainStep, bool
     nlohmann::ordered_json j{{"name", network.name}, {"batch", network.train.batch}, {"bytes", all}, {"least_bytes", least}, {"ratio", ratio}};
     for (int w = 0; w < works; ++w)
       j["by_work"][workNames[w]] = total[w];
+    for (const Launch &l : trainStep.launches)
+      j["kernels"].push_back({{"layer", l.layer}, {"kernel", l.what}, {"bytes", l.bytes - l.cachedBytes}, {"cached_bytes", l.cachedBytes}});
     return j.dump() + "\n";
   }
   std::string out = "traffic of " + network.name + ", a training step at batch " + std::to_string(network.train.batch) + "\n";

@@ -2,7 +2,9 @@
 // In: linalg on tensors.  Out: fewer, larger linalg.generic; maps that only such consumers read are never stored.
 //
 // A producer with k full-size inputs and m consumers costs k + 1 + m passes over memory when stored (it is read, written and read again),
-// and m*k when inlined. It is inlined where that is no more, and never when something else (a convolution, a result) needs it stored.
+// and m*k when inlined. It is inlined where that is no more, and never when something else (a convolution, a result) needs it stored. What is stored
+// for others is computed again where a consumer reads all that it is made of anyway: the mask of a ReLU behind a normalisation, which takes its
+// gradient from the map before the normalisation.
 #include "compiler/kernels/Program.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -39,11 +41,13 @@ bool isCostly(linalg::GenericOp g) {
   return transcendental || count > costlyOperations;
 }
 
-int fullInputs(linalg::GenericOp g) {
-  int n = 0;
+/// The operands that are read whole, element by element.
+SmallVector<Value> fullInputs(linalg::GenericOp g) {
+  SmallVector<Value> inputs;
   for (OpOperand *o : g.getDpsInputOperands())
-    n += g.getMatchingIndexingMap(o).isIdentity() && g.getMatchingIndexingMap(o).getNumResults() == g.getNumLoops();
-  return n;
+    if (g.getMatchingIndexingMap(o).isIdentity() && g.getMatchingIndexingMap(o).getNumResults() == g.getNumLoops())
+      inputs.push_back(o->get());
+  return inputs;
 }
 
 /// A splat constant operand becomes a scalar in the body.
@@ -64,11 +68,15 @@ void inlineSplats(linalg::GenericOp g, IRRewriter &rewriter) {
   }
 }
 
-/// Drops operands that the body does not read (a fused or folded operand leaves such behind).
+/// Drops operands that the body does not read, or reads twice (a fused or folded operand leaves such behind).
 linalg::GenericOp dropUnread(linalg::GenericOp g, IRRewriter &rewriter) {
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
   Block &body = g.getRegion().front();
+  for (unsigned i = 0; i < g.getNumDpsInputs(); ++i)
+    for (unsigned j = 0; j < i; ++j)
+      if (g.getInputs()[i] == g.getInputs()[j] && g.getIndexingMapsArray()[i] == g.getIndexingMapsArray()[j])
+        body.getArgument(i).replaceAllUsesWith(body.getArgument(j));
   llvm::BitVector dead(body.getNumArguments());
   for (unsigned i = 0; i < g.getNumDpsInputs(); ++i) {
     if (body.getArgument(i).use_empty()) {
@@ -101,16 +109,58 @@ bool shouldInline(linalg::GenericOp producer) {
       return false;
     consumers.insert(consumer);
   }
-  int m = consumers.size(), k = fullInputs(producer);
+  int m = consumers.size(), k = fullInputs(producer).size();
   if (m == 0)
     return false;
   if (m > 1 && isCostly(producer))
     return false;
   constexpr int mostInputs = 6; // streams that prefetching keeps up with
   for (Operation *c : consumers)
-    if (fullInputs(cast<linalg::GenericOp>(c)) - 1 + k > mostInputs)
+    if (int(fullInputs(cast<linalg::GenericOp>(c)).size()) - 1 + k > mostInputs)
       return false;
   return m * k <= k + 1 + m;
+}
+
+/// Whether a consumer had better compute what it reads, which is stored for others: it reads all of the maps that this is made of already.
+bool shouldRecompute(linalg::GenericOp producer, OpOperand &use) {
+  auto consumer = dyn_cast<linalg::GenericOp>(use.getOwner());
+  if (producer->getNumResults() != 1 || isCostly(producer) || !consumer || !isConsumer(consumer) || !linalg::areElementwiseOpsFusable(&use) ||
+      !consumer.getMatchingIndexingMap(&use).isIdentity())
+    return false;
+  const SmallVector<Value> read = fullInputs(consumer), made = fullInputs(producer);
+  return !made.empty() && llvm::all_of(made, [&](Value v) { return llvm::is_contained(read, v); });
+}
+
+/// A use of the producer that shouldRecompute().
+OpOperand *recomputed(linalg::GenericOp producer) {
+  for (OpOperand &use : producer->getUses())
+    if (shouldRecompute(producer, use))
+      return &use;
+  return nullptr;
+}
+
+/// Computes what `use` reads in its reader, which is replaced.
+LogicalResult inlineInto(linalg::GenericOp producer, OpOperand &use, IRRewriter &rewriter) {
+  Operation *consumer = use.getOwner();
+  // A clone with this one use: fusing leaves nothing of it behind.
+  rewriter.setInsertionPoint(consumer);
+  auto clone = cast<linalg::GenericOp>(rewriter.clone(*producer));
+  use.set(clone->getResult(0));
+  rewriter.setInsertionPoint(consumer);
+  Location loc = consumer->getLoc();
+  auto fused = linalg::fuseElementwiseOps(rewriter, &use);
+  if (failed(fused)) {
+    use.set(producer->getResult(0));
+    rewriter.eraseOp(clone);
+    return failure();
+  }
+  fused->fusedOp->setLoc(loc); // the consumer's: kernels are named after what they end in
+  for (auto [from, to] : fused->replacements)
+    rewriter.replaceAllUsesWith(from, to);
+  rewriter.eraseOp(consumer);
+  if (clone->use_empty())
+    rewriter.eraseOp(clone);
+  return success();
 }
 
 } // namespace
@@ -135,32 +185,17 @@ void fuseElementwise(Operation *function) {
     auto producer = cast<linalg::GenericOp>(op);
     if (!shouldInline(producer))
       continue;
-    while (!producer->use_empty()) {
-      OpOperand &use = *producer->getResult(0).use_begin();
-      // A clone with this one use: fusing leaves nothing of it behind.
-      rewriter.setInsertionPoint(use.getOwner());
-      auto clone = cast<linalg::GenericOp>(rewriter.clone(*producer));
-      use.set(clone->getResult(0));
-      rewriter.setInsertionPoint(use.getOwner());
-      Operation *consumer = use.getOwner();
-      Location loc = consumer->getLoc();
-      auto fused = linalg::fuseElementwiseOps(rewriter, &use);
-      if (failed(fused)) {
-        use.set(producer->getResult(0));
-        rewriter.eraseOp(clone);
-        break;
-      }
-      fused->fusedOp->setLoc(loc); // the consumer's: kernels are named after what they end in
-      for (auto [from, to] : fused->replacements)
-        rewriter.replaceAllUsesWith(from, to);
-      rewriter.eraseOp(consumer);
-      if (clone->use_empty())
-        rewriter.eraseOp(clone);
-    }
+    while (!producer->use_empty() && succeeded(inlineInto(producer, *producer->getResult(0).use_begin(), rewriter)))
+      ;
     it = std::next(Block::iterator(producer));
     if (producer->use_empty())
       rewriter.eraseOp(producer);
   }
+  for (auto it = body.begin(); it != body.end(); ++it)
+    if (isElementwise(&*it))
+      for (auto producer = cast<linalg::GenericOp>(*it); OpOperand *use = recomputed(producer);)
+        if (failed(inlineInto(producer, *use, rewriter)))
+          break;
   order.clear();
   function->walk([&](linalg::GenericOp g) {
     if (!g->hasAttr("cnn.kernel"))
