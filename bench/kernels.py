@@ -6,7 +6,8 @@
 A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
 layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.
 A line a kernel: milliseconds of its fastest step, GFLOP/s, and the share of the bound that is reached: of the FMA peak for contractions, of a plain copy's
-bandwidth for the others. Winograd kernels are counted by the multiply-adds that they do, 36 for each 144 of the definition in tiles of 4x4."""
+bandwidth for the others. A convolution is counted by the multiply-adds of its definition; Winograd's kernels, which do 36 for each 144 of them in tiles
+of 4x4, have a second share, of what they do, in brackets."""
 import argparse
 import json
 import os
@@ -58,8 +59,10 @@ def measure(a, channels, side, layer, folder):
     with open(path, "w") as f:
         f.write(source(channels, side, layer, a.batch))
     subprocess.run([a.cnnc, path, "-Wnone", "--precision", a.dtype, "--mcpu", a.mcpu, "-o", trainer], check=True)
+    r = subprocess.run([a.cnnc, "show", "--json", path], check=True, capture_output=True, text=True)
+    macs = next(l["macs"] for l in json.loads(r.stdout)["layers"] if l["name"] == "under_test")
     r = subprocess.run([trainer, "profile", "--json", "--threads", str(a.threads)], check=True, capture_output=True, text=True)
-    return json.loads(r.stdout)
+    return json.loads(r.stdout)["kernels"], 2 * macs * a.batch / 1e9
 
 
 def main():
@@ -78,20 +81,25 @@ def main():
         for name, channels, side, layer in LAYERS:
             if a.only and not any(name.startswith(o) for o in a.only.split(",")):
                 continue
-            for k in measure(a, channels, side, layer, folder)["kernels"]:
+            kernels, definition = measure(a, channels, side, layer, folder)
+            for k in kernels:
                 if k["layer"] != "under_test":
                     continue
+                winograd = k["operation"].startswith("winograd_") and k["gflop"] > 0
                 operation = k["operation"].removeprefix("winograd_")
                 contraction = operation.startswith(CONTRACTIONS) and k["gflop"] > 0
                 share_of_mean = k["ms_min"] / k["ms"]
-                share = (k["share_of_peak"] if contraction else k["share_of_copy"]) / share_of_mean
-                rows.append({"layer": name, "kernel": k["direction"] + ":" + k["operation"], "ms": k["ms_min"], "share": share,
+                done = (k["share_of_peak"] if contraction else k["share_of_copy"]) / share_of_mean
+                counted = definition / k["gflop"] if winograd else 1
+                rows.append({"layer": name, "kernel": k["direction"] + ":" + k["operation"], "ms": k["ms_min"], "share": done * counted, "done": done,
                              "bound": "FMA" if contraction else "copy"})
-                print(f"{name:27} {rows[-1]['kernel']:34} {k['ms_min']:8.3f} {k['gflop_s'] / share_of_mean:8.1f} {k['gb_s'] / share_of_mean:7.1f} {rows[-1]['bound']:>6} {share:6.0%}", flush=True)
+                print(f"{name:27} {rows[-1]['kernel']:34} {k['ms_min']:8.3f} {counted * k['gflop_s'] / share_of_mean:8.1f} {k['gb_s'] / share_of_mean:7.1f} "
+                      f"{rows[-1]['bound']:>6} {done * counted:6.0%}" + (f" ({done:.0%})" if winograd else ""), flush=True)
     for bound in ("FMA", "copy"):
         shares = sorted(r["share"] for r in rows if r["bound"] == bound)
         if shares:
-            print(f"{bound}: {len(shares)} kernels, median share {statistics.median(shares):.0%}, least {shares[0]:.0%}")
+            of_done = statistics.median(r["done"] for r in rows if r["bound"] == bound)
+            print(f"{bound}: {len(shares)} kernels, median share {statistics.median(shares):.0%} ({of_done:.0%}), least {shares[0]:.0%}")
     if a.json:
         with open(a.json, "w") as f:
             json.dump(rows, f, indent=1)
