@@ -1,26 +1,16 @@
 // Vectorises linalg.generic along its last dimension.
 // In: NestPlan.  Out: loops over chunks of channels, samples and rows; what does not depend on the inner loops is computed outside of them.
-#include "compiler/kernels/Nest.h"
-
-#include "mlir/IR/IRMapping.h"
-#include "llvm/ADT/DenseMap.h"
+// Where channels are more than a chunk, rows are read whole, as the caches prefetch them, and what belongs to channels waits in scratch memory.
+#include "compiler/kernels/NestBody.h"
 
 using namespace mlir;
 
 namespace cnnc {
 namespace {
 
-using Strides = NestPlan::Strides;
-
-/// What a value of the body varies with; a bit mask.
-enum Varies : unsigned { Uniform = 0, Sample = 1, Channel = 2, Element = 4 };
-
-class Nest {
+class Nest : NestBody {
 public:
-  Nest(KernelBuilder &k, const NestPlan &p, ArrayRef<int> arguments) : k(k), p(p), op(p.op), arguments(arguments) {
-    lanes = k.lanes(floatType());
-    classify();
-  }
+  using NestBody::NestBody;
 
   void run() {
     Scope top;
@@ -31,209 +21,20 @@ public:
     range = {first, last};
     if (p.mode == NestPlan::Mode::ToScalar || p.mode == NestPlan::Mode::ToSamples)
       reduceRows(top);
+    else if (SmallVector<Value> kept; rowsAreLong(kept))
+      wholeRows(top, kept);
     else
       chunks(top);
   }
 
 private:
-  /// Values at the current position: scalars for what does not vary along channels, else one vector a position in the chunk.
-  struct Scope {
-    DenseMap<Value, Value> scalars;
-    DenseMap<Value, SmallVector<Value>> vectors;
-  };
-  struct Position {
-    Value n, r, c; ///< null where not known yet
-  };
-
-  KernelBuilder &k;
-  const NestPlan &p;
-  linalg::GenericOp op;
-  ArrayRef<int> arguments;
-  int64_t lanes;
-  std::pair<Value, Value> range; ///< of this piece along the cut
-  DenseMap<Value, unsigned> varies;
-
-  Type floatType() {
-    for (Value v : op->getOperands())
-      if (Type t = cast<ShapedType>(v.getType()).getElementType(); isa<FloatType>(t))
-        return computedIn(t);
-    return cast<ShapedType>(op->getOperand(0).getType()).getElementType();
-  }
-  Block &body() { return op.getRegion().front(); }
-  bool isOutput(unsigned i) { return i >= op.getNumDpsInputs(); }
-
-  /// The f32 term of a sum into f64: what is widened just before it is added. Null where the sum itself is f32.
-  Value narrowTerm(unsigned i) {
-    if (!p.wide || !cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType().isF64())
-      return {};
-    Operation *combiner = yields()[i].getDefiningOp();
-    Value term = combiner->getOperand(0) == accumulator(i) ? combiner->getOperand(1) : combiner->getOperand(0);
-    return term.getDefiningOp()->getOperand(0);
-  }
-  /// Operations that narrowTerm replaces.
-  bool isReplaced(Operation &o) {
-    for (unsigned i = 0; i < outputs(); ++i)
-      if (Value term = narrowTerm(i))
-        if (&o == yields()[i].getDefiningOp() || (isa<arith::ExtFOp>(o) && o.getOperand(0) == term))
-          return true;
-    return false;
-  }
-
-  void classify() {
-    for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
-      const Strides &s = p.operands[i];
-      unsigned v = Uniform;
-      if (isOutput(i))
-        v = Element;
-      else if (s.r)
-        v = Element;
-      else if (s.n && s.c)
-        v = Sample | Channel;
-      else if (s.n)
-        v = Sample;
-      else if (s.c)
-        v = p.R == 1 && p.N == 1 ? Element : Channel;
-      varies[arg] = v;
-    }
-    for (Operation &o : body().without_terminator()) {
-      unsigned v = Uniform;
-      for (Value x : o.getOperands())
-        v |= varies.lookup(x); // values from outside are uniform
-      if (auto index = dyn_cast<linalg::IndexOp>(o)) {
-        unsigned rank = op.getNumLoops();
-        v = index.getDim() + 1 == rank ? Channel : index.getDim() == 0 ? Sample : Element;
-      }
-      if (v & Element)
-        v = Element;
-      for (Value r : o.getResults())
-        varies[r] = v;
-    }
-  }
-
-  Value address(unsigned operand, const Position &at, int64_t offset) {
-    const Strides &s = p.operands[operand];
-    Value a = k.constant(0);
-    if (s.n && at.n)
-      a = k.add(a, k.mul(at.n, s.n));
-    if (s.r && at.r)
-      a = k.add(a, k.mul(at.r, s.r));
-    if (s.c)
-      a = k.add(k.add(a, at.c), offset);
-    return a;
-  }
-
-  Value asVector(Scope &scope, Value v, int64_t index) {
-    auto it = scope.vectors.find(v);
-    if (it != scope.vectors.end())
-      return it->second[index];
-    Value s = scope.scalars.lookup(v);
-    return k.splat(s ? s : outside(v), lanes);
-  }
-
-  /// A constant that stands outside of the op's body: canonicalisation puts them there.
-  Value outside(Value v) { return k.b.clone(*v.getDefiningOp())->getResult(0); }
-
-  /// Widening and rounding around storage, which loads and stores do.
-  static bool isOfStorage(Operation &o) {
-    return (isa<arith::ExtFOp>(o) && o.getOperand(0).getType().isBF16()) || (isa<arith::TruncFOp>(o) && o.getResult(0).getType().isBF16());
-  }
-
-  Value emitOne(Operation &o, Scope &scope, const Position &at, bool wide, int64_t index) {
-    if (isOfStorage(o)) {
-      if (wide)
-        scope.vectors[o.getResult(0)].push_back(asVector(scope, o.getOperand(0), index));
-      else
-        scope.scalars[o.getResult(0)] = scope.scalars.lookup(o.getOperand(0));
-      return {};
-    }
-    if (auto i = dyn_cast<linalg::IndexOp>(o)) {
-      unsigned rank = op.getNumLoops();
-      if (i.getDim() + 1 == rank) {
-        Value base = k.add(at.c, index * lanes);
-        return arith::AddIOp::create(k.b, k.loc, k.splat(base, lanes), vector::StepOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getIndexType())));
-      }
-      if (i.getDim() == 0)
-        return at.n ? at.n : k.constant(0);
-      Value row = i.getDim() == 1 ? k.div(at.r, p.width) : k.mod(at.r, p.width);
-      return k.splat(row, lanes);
-    }
-    OperationState state(k.loc, o.getName());
-    state.addAttributes(o.getAttrs());
-    for (Value x : o.getOperands())
-      state.operands.push_back(wide ? asVector(scope, x, index) : (scope.scalars.count(x) ? scope.scalars[x] : outside(x)));
-    for (Type t : o.getResultTypes())
-      state.types.push_back(wide ? Type(VectorType::get(lanes, t)) : t);
-    Operation *made = k.b.create(state);
-    for (auto [from, to] : llvm::zip(o.getResults(), made->getResults())) {
-      if (wide)
-        scope.vectors[from].push_back(to);
-      else
-        scope.scalars[from] = to;
-    }
-    return {};
-  }
-
-  /// Emits loads and operations of the body that vary with exactly `level`. The chunk has `count` vectors, the last of `width` lanes.
-  void emit(unsigned level, Scope &scope, const Position &at, int64_t width, int64_t count) {
-    bool wide = level & (Channel | Element);
-    for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
-      if (isOutput(i) || varies[arg] != level || arg.use_empty())
-        continue;
-      Value buffer = k.buffer(arguments[i]);
-      if (!wide) {
-        scope.scalars[arg] = k.loadScalar(buffer, address(i, at, 0));
-        continue;
-      }
-      SmallVector<Value> loaded;
-      for (int64_t v = 0; v < count; ++v) {
-        if (p.operands[i].c == 0) // varies with rows alone
-          loaded.push_back(k.splat(k.loadScalar(buffer, address(i, at, 0)), lanes));
-        else
-          loaded.push_back(k.load(buffer, address(i, at, v * lanes), lanes, v + 1 == count ? width : lanes));
-      }
-      scope.vectors[arg] = loaded;
-    }
-    for (Operation &o : body().without_terminator()) {
-      if (varies[o.getResult(0)] != level || isReplaced(o))
-        continue;
-      if (auto i = dyn_cast<linalg::IndexOp>(o)) {
-        for (int64_t v = 0; v < count; ++v) {
-          Value value = emitOne(o, scope, at, wide, v);
-          if (wide)
-            scope.vectors[i.getResult()].push_back(value);
-          else
-            scope.scalars[i.getResult()] = value;
-        }
-        continue;
-      }
-      if (!wide)
-        emitOne(o, scope, at, false, 0);
-      else
-        for (int64_t v = 0; v < count; ++v)
-          emitOne(o, scope, at, true, v);
-    }
-  }
-
-  ValueRange yields() { return body().getTerminator()->getOperands(); }
-  unsigned outputs() { return op.getNumDpsInits(); }
-  Value accumulator(unsigned i) { return body().getArgument(op.getNumDpsInputs() + i); }
-  Value yielded(Scope &scope, unsigned i, int64_t v) { return asVector(scope, yields()[i], v); }
-
-  /// The neutral start of output i, from its linalg.fill.
-  Value neutral(unsigned i) {
-    Type t = p.wide ? Type(k.b.getF32Type()) : cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType();
-    double v = 0;
-    if (auto combiner = combinerOf(op, i); succeeded(combiner) && isa<arith::MaximumFOp>(*combiner))
-      v = -std::numeric_limits<double>::infinity();
-    return k.splat(k.scalar(t, v), lanes);
-  }
-
   // ---- order A: chunks of channels, then samples, then rows ----
+
+  static constexpr int64_t mostVectors = 4; // of a chunk
 
   void chunks(Scope &top) {
     bool byElements = p.cut == NestPlan::Cut::Elements;
-    constexpr int64_t most = 4; // vectors of a chunk
-    int64_t per = std::clamp<int64_t>(p.C / lanes, 1, most) * lanes;
+    int64_t per = std::clamp<int64_t>(p.C / lanes, 1, mostVectors) * lanes;
     int64_t whole = p.C / per * per;
     Value first = byElements ? range.first : k.constant(0);
     Value last = byElements ? k.min(range.second, k.constant(whole)) : k.constant(whole);
@@ -276,6 +77,10 @@ private:
       return;
     }
     SmallVector<Value> sums = k.loop(n0, n1, 1, start, [&](Value n, ValueRange a) { return sample(n, SmallVector<Value>(a)); });
+    storeSums(sums, c, count, width);
+  }
+
+  void storeSums(ArrayRef<Value> sums, Value c, int64_t count, int64_t width) {
     for (unsigned i = 0; i < outputs(); ++i)
       for (int64_t v = 0; v < count; ++v) {
         Value at = k.add(c, v * lanes), sum = sums[i * count + v];
@@ -293,15 +98,16 @@ private:
     return {k.constant(0), k.constant(p.R)};
   }
 
+  static constexpr int64_t wideRun = 64;
+
   /// Short runs of rows in f32, added up in f64.
   SmallVector<Value> wideRows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc) {
-    constexpr int64_t run = 64;
     auto [r0, r1] = rowRange();
-    return k.loop(r0, r1, run, acc, [&, r1 = r1](Value r, ValueRange sums) {
+    return k.loop(r0, r1, wideRun, acc, [&, r1 = r1](Value r, ValueRange sums) {
       SmallVector<Value> start, next;
       for (unsigned i = 0; i < outputs(); ++i)
         start.append(count, neutral(i));
-      start = rows(scope, n, c, count, width, start, r, k.min(k.add(r, run), r1));
+      start = rows(scope, n, c, count, width, start, r, k.min(k.add(r, wideRun), r1));
       for (auto [sum, part] : llvm::zip(sums, start))
         next.push_back(arith::AddFOp::create(k.b, k.loc, sum, arith::ExtFOp::create(k.b, k.loc, sum.getType(), part)));
       return next;
@@ -313,26 +119,28 @@ private:
     return rows(scope, n, c, count, width, acc, r0, r1);
   }
 
-  SmallVector<Value> rows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc, Value r0, Value r1) {
+  /// One chunk of one row: stores it, or adds it to `a`.
+  SmallVector<Value> row(const Scope &scope, const Position &at, int64_t count, int64_t width, SmallVector<Value> a) {
     bool reduces = p.mode != NestPlan::Mode::Map;
-    auto row = [&](Value r, SmallVector<Value> a) {
-      Scope inner = scope;
-      if (reduces)
-        for (unsigned i = 0; i < outputs(); ++i)
-          inner.vectors[accumulator(i)] = SmallVector<Value>(a.begin() + i * count, a.begin() + (i + 1) * count);
-      Position at{n, r, c};
-      emit(Element, inner, at, width, count);
+    Scope inner = scope;
+    if (reduces)
       for (unsigned i = 0; i < outputs(); ++i)
-        for (int64_t v = 0; v < count; ++v) {
-          Value term = narrowTerm(i);
-          Value value = term ? Value(arith::AddFOp::create(k.b, k.loc, a[i * count + v], asVector(inner, term, v))) : yielded(inner, i, v);
-          if (reduces)
-            a[i * count + v] = value;
-          else
-            store(i, value, address(op.getNumDpsInputs() + i, at, v * lanes), v + 1 == count ? width : lanes);
-        }
-      return a;
-    };
+        inner.vectors[accumulator(i)] = SmallVector<Value>(a.begin() + i * count, a.begin() + (i + 1) * count);
+    emit(Element, inner, at, width, count);
+    for (unsigned i = 0; i < outputs(); ++i)
+      for (int64_t v = 0; v < count; ++v) {
+        Value term = narrowTerm(i);
+        Value value = term ? Value(arith::AddFOp::create(k.b, k.loc, a[i * count + v], asVector(inner, term, v))) : yielded(inner, i, v);
+        if (reduces)
+          a[i * count + v] = value;
+        else
+          store(i, value, address(op.getNumDpsInputs() + i, at, v * lanes), v + 1 == count ? width : lanes);
+      }
+    return a;
+  }
+
+  SmallVector<Value> rows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc, Value r0, Value r1) {
+    auto row = [&](Value r, SmallVector<Value> a) { return this->row(scope, {n, r, c}, count, width, std::move(a)); };
     if (p.R == 1)
       return row(k.constant(0), acc);
     // Narrow maps: several rows at once, so that the loop's own instructions do not count.
@@ -350,6 +158,99 @@ private:
     if (unroll > 1)
       acc = k.loop(whole, r1, 1, acc, [&](Value r, ValueRange a) { return row(r, SmallVector<Value>(a)); });
     return acc;
+  }
+
+  // ---- rows of several chunks, one row behind the other ----
+
+  /// Whether wholeRows() does it; `kept`: what varies with channels alone and is used in rows.
+  bool rowsAreLong(SmallVector<Value> &kept) {
+    const bool sums = p.mode == NestPlan::Mode::ToChannels && p.wide;
+    if (p.cut != NestPlan::Cut::Rows || p.C <= mostVectors * lanes || p.C % lanes || !(sums || p.mode == NestPlan::Mode::Map))
+      return false;
+    auto keep = [&](Value v) {
+      if (varies.lookup(v) == Channel && !llvm::is_contained(kept, v) &&
+          llvm::any_of(v.getUses(), [&](OpOperand &use) {
+            Operation *user = use.getOwner();
+            return user == body().getTerminator() || isReplaced(*user) || varies[user->getResult(0)] == Element;
+          }))
+        kept.push_back(v);
+    };
+    for (BlockArgument a : body().getArguments())
+      keep(a);
+    for (Operation &o : body().without_terminator()) {
+      if (isa<linalg::IndexOp>(o))
+        return false;
+      keep(o.getResult(0));
+    }
+    return llvm::all_of(kept, [&](Value v) { return computedIn(v.getType()) == floatType(); });
+  }
+
+  void wholeRows(Scope &top, ArrayRef<Value> kept) {
+    int64_t count = mostVectors; // vectors of a chunk
+    while (p.C / lanes % count)
+      --count;
+    const bool sums = p.mode == NestPlan::Mode::ToChannels;
+    auto everyChunk = [&](llvm::function_ref<void(Value)> body) { k.loop(k.constant(0), k.constant(p.C), count * lanes, body); };
+    auto vectorsAt = [&](Value memory, int64_t row, Value c) {
+      SmallVector<Value> vectors;
+      for (int64_t v = 0; v < count; ++v)
+        vectors.push_back(k.load(memory, k.add(c, row * p.C + v * lanes), lanes));
+      return vectors;
+    };
+    auto keep = [&](ArrayRef<Value> vectors, Value memory, int64_t row, Value c) {
+      for (auto [v, vector] : llvm::enumerate(vectors))
+        k.store(vector, memory, k.add(c, row * p.C + int64_t(v) * lanes), lanes);
+    };
+    Value ofChannels = kept.empty() ? Value() : k.scratch(floatType(), int64_t(kept.size()) * p.C);
+    const int64_t outs = outputs();
+    Value part = sums ? k.scratch(floatType(), outs * p.C) : Value(), total = sums ? k.scratch(k.b.getF64Type(), outs * p.C) : Value();
+    everyChunk([&](Value c) {
+      Scope scope = top;
+      emit(Channel, scope, {{}, {}, c}, lanes, count);
+      for (auto [i, value] : llvm::enumerate(kept))
+        keep(scope.vectors[value], ofChannels, int64_t(i), c);
+      for (int64_t i = 0; sums && i < outs; ++i)
+        keep(SmallVector<Value>(count, k.zeroVector(k.b.getF64Type(), lanes)), total, i, c);
+    });
+    // One row after the other: the caches prefetch nothing that is read in leaps.
+    auto rowsFrom = [&](Value r0, Value r1) {
+      k.loop(r0, r1, 1, [&](Value r) {
+        everyChunk([&](Value c) {
+          Scope scope = top;
+          for (auto [i, value] : llvm::enumerate(kept))
+            scope.vectors[value] = vectorsAt(ofChannels, int64_t(i), c);
+          SmallVector<Value> acc;
+          for (int64_t i = 0; sums && i < outs; ++i)
+            acc.append(vectorsAt(part, i, c));
+          acc = row(scope, {{}, r, c}, count, lanes, acc);
+          for (int64_t i = 0; sums && i < outs; ++i)
+            keep(ArrayRef(acc).slice(i * count, count), part, i, c);
+        });
+      });
+    };
+    if (!sums)
+      return rowsFrom(range.first, range.second);
+    k.loop(range.first, range.second, wideRun, [&](Value r) {
+      everyChunk([&](Value c) {
+        for (int64_t i = 0; i < outs; ++i)
+          keep(SmallVector<Value>(count, neutral(i)), part, i, c);
+      });
+      rowsFrom(r, k.min(k.add(r, wideRun), range.second));
+      everyChunk([&](Value c) {
+        for (int64_t i = 0; i < outs; ++i) {
+          SmallVector<Value> sum = vectorsAt(total, i, c), more = vectorsAt(part, i, c);
+          for (int64_t v = 0; v < count; ++v)
+            sum[v] = arith::AddFOp::create(k.b, k.loc, sum[v], arith::ExtFOp::create(k.b, k.loc, sum[v].getType(), more[v]));
+          keep(sum, total, i, c);
+        }
+      });
+    });
+    everyChunk([&](Value c) {
+      SmallVector<Value> acc;
+      for (int64_t i = 0; i < outs; ++i)
+        acc.append(vectorsAt(total, i, c));
+      storeSums(acc, c, count, lanes);
+    });
   }
 
   void store(unsigned i, Value vector, Value at, int64_t width) {
@@ -436,31 +337,6 @@ private:
 };
 
 } // namespace
-
-int64_t NestPlan::resultElements() const {
-  switch (mode) {
-  case Mode::Map:
-    return N * R * C;
-  case Mode::ToChannels:
-    return C;
-  case Mode::ToScalar:
-    return 1;
-  case Mode::ToSamples:
-    return N;
-  case Mode::ToSampleChannels:
-    return N * C;
-  }
-  return 0;
-}
-
-FailureOr<Operation *> combinerOf(linalg::GenericOp op, unsigned result) {
-  Block &body = op.getRegion().front();
-  Operation *last = body.getTerminator()->getOperand(result).getDefiningOp();
-  Value acc = body.getArgument(op.getNumDpsInputs() + result);
-  if (last && isa<arith::AddFOp, arith::MaximumFOp>(last) && llvm::is_contained(last->getOperands(), acc))
-    return last;
-  return failure();
-}
 
 void buildNest(KernelBuilder &k, const NestPlan &plan, ArrayRef<int> arguments) {
   Nest(k, plan, arguments).run();

@@ -55,6 +55,31 @@ std::string NestPlan::text() const {
   return os.str();
 }
 
+int64_t NestPlan::resultElements() const {
+  switch (mode) {
+  case Mode::Map:
+    return N * R * C;
+  case Mode::ToChannels:
+    return C;
+  case Mode::ToScalar:
+    return 1;
+  case Mode::ToSamples:
+    return N;
+  case Mode::ToSampleChannels:
+    return N * C;
+  }
+  return 0;
+}
+
+FailureOr<Operation *> combinerOf(linalg::GenericOp op, unsigned result) {
+  Block &body = op.getRegion().front();
+  Operation *last = body.getTerminator()->getOperand(result).getDefiningOp();
+  Value acc = body.getArgument(op.getNumDpsInputs() + result);
+  if (last && isa<arith::AddFOp, arith::MaximumFOp>(last) && llvm::is_contained(last->getOperands(), acc))
+    return last;
+  return failure();
+}
+
 /// Pieces of about `goal` elements that begin at whole images, or at whole parts of them. False: the images' size does not allow it.
 static bool cutByImages(NestPlan &p, int64_t batch, int64_t extent, int64_t goal, int64_t multiple) {
   if (batch < 2 || extent % batch)
