@@ -50,7 +50,12 @@ for feature, path in [
         config.available_features.add(feature)
 with open("/proc/cpuinfo") as f:
     flags = f.read()
-if "avx512_bf16" in flags and "amx_bf16" not in flags:  # TargetInfo::dotsPairs
+if "avx512_bf16" in flags:  # TargetInfo::dotsPairs
     config.available_features.add("bf16")
+    # Before a command that runs code for AMX: what emulates the instructions where this processor lacks them.
+    emulated = f"env LD_PRELOAD={build}/bin/amx-emulate.so CNN_EMULATED_CPU=amx-tile,amx-bf16"
+    config.substitutions.append((r"%amx\b", "env" if "amx_bf16" in flags else emulated))
+    if "amx_bf16" not in flags:
+        config.available_features.add("amx-emulated")
 if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
     config.available_features.add("torch")

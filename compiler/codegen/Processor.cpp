@@ -62,6 +62,7 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
     p.cpu = fullName(mcpu);
   }
   features.AddFeature("prefer-256-bit", false); // vectors are as wide as the kernels ask for
+  features.AddFeature("avx512fp16", false);     // no kernel computes in it: levels differ by what kernels use
   Triple triple(sys::getProcessTriple());
   std::string message;
   const Target *target = TargetRegistry::lookupTarget(triple, message);
@@ -82,8 +83,8 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
   bool avx512 = has("avx512f") && has("avx512vl") && has("avx512bw") && has("avx512dq");
   p.info.vectorBytes = avx512 ? 64 : has("avx") ? 32 : 16;
   p.info.registers = avx512 ? 32 : 16;
-  // Intel's cores that have the instruction run it at half the rate of f32, and have AMX.
-  p.info.dotsPairs = avx512 && has("avx512bf16") && !has("amx-bf16");
+  p.info.dotsPairs = avx512 && has("avx512bf16");
+  p.info.amx = p.info.dotsPairs && has("amx-tile") && has("amx-bf16");
   if (mcpu == "native") {
     if (long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE); l1 > 0)
       p.info.l1Bytes = l1;
@@ -91,7 +92,7 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
       p.info.l2Bytes = l2;
   }
   for (const char *feature : {"sse4.2", "popcnt", "avx", "avx2", "fma", "bmi", "bmi2", "lzcnt", "f16c", "movbe", "avx512f", "avx512bw",
-                              "avx512dq", "avx512vl", "avx512cd", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "avx512fp16"})
+                              "avx512dq", "avx512vl", "avx512cd", "avx512vbmi", "avx512vbmi2", "avx512vnni", "avx512bf16", "amx-tile", "amx-bf16"})
     if (has(feature))
       p.features += (p.features.empty() ? "" : ",") + std::string(feature);
   return p;

@@ -70,8 +70,8 @@ public:
         return fail(toString(processor.takeError()));
       processor->info.winograd = options.winograd;
       if (pipeline.narrow && !processor->info.dotsPairs)
-        return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16 without AMX: AMD Zen 4 and later), " + processor->cpu +
-                    " is none for which this cnnc has such kernels; f32 and f64 run everywhere");
+        return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16: AMD Zen 4, Intel Sapphire Rapids and later), " + processor->cpu +
+                    " is none; f32 and f64 run everywhere");
       cpus += (cpus.empty() ? "" : "+") + processor->cpu;
       levels.push_back(std::make_unique<Level>(name, std::move(*processor)));
     }

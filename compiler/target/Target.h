@@ -39,7 +39,8 @@ struct TargetInfo {
   int64_t vectorBytes = 64; ///< 64 with AVX-512, 32 with AVX2, 16 with SSE2
   int64_t registers = 32;   ///< vector registers
   bool winograd = true;     ///< convolutions may be made in Winograd's form: fewer multiplications, another rounding
-  bool dotsPairs = false;   ///< sums of products of pairs of bf16 in one instruction, at more than the rate of f32
+  bool dotsPairs = false;   ///< sums of products of pairs of bf16 in one instruction
+  bool amx = false;         ///< products of tiles of bf16 (AMX); dotsPairs holds too
   TileChoice choice;        ///< for the kernel that is being made
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
   int64_t chainBytes = 3 << 20; ///< what the launches of a chain may touch in a unit: the second-level cache and a share of the third

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cpuid.h>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace rt {
 
@@ -55,12 +58,29 @@ static uint64_t savedState() {
   return (uint64_t(high) << 32) | low;
 }
 
-static bool has(const Feature &feature) {
+/// Linux lends the tile registers to processes that ask, and to the threads that they start from then on.
+static bool mayUseTiles() {
+  constexpr long requestPermission = 0x1023, tileData = 18; // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  static const bool granted = syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+  return granted;
+}
+
+/// Whether $CNN_EMULATED_CPU names the feature: something that runs below the program carries its instructions out.
+static bool isEmulated(std::string_view name) {
+  const char *list = std::getenv("CNN_EMULATED_CPU");
+  return list && ("," + std::string(list) + ",").find("," + std::string(name) + ",") != std::string::npos;
+}
+
+static bool isPresent(const Feature &feature) {
+  if (isEmulated(feature.name))
+    return true;
   uint32_t r[4];
   if (!__get_cpuid_count(feature.leaf, feature.subleaf, &r[eax], &r[ebx], &r[ecx], &r[edx]))
     return false;
   return (r[feature.reg] >> feature.bit & 1) && (savedState() & feature.saved) == feature.saved;
 }
+
+static bool has(const Feature &feature) { return isPresent(feature) && (feature.saved != amxState || mayUseTiles()); }
 
 std::vector<std::string> missingCpuFeatures(const std::string &list) {
   std::vector<std::string> missing;

@@ -6,7 +6,8 @@
 
 namespace rt {
 
-/// Features of the comma-separated list that cpuid, or the operating system's saved state, does not show.
+/// Features of the comma-separated list that cpuid, or the operating system's saved state, does not show. Where tile registers are on the list
+/// and there, asks Linux for them: to be called before threads start. $CNN_EMULATED_CPU names features to take as there.
 std::vector<std::string> missingCpuFeatures(const std::string &list);
 
 /// The processor's own name, e.g. "AMD EPYC 9B14".
