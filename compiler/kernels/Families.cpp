@@ -1,5 +1,6 @@
 // Convolutions, dense layers and pools, with the packing and the partial sums that they need.
 // In: linalg.generic with cnn.kernel and cnn.geometry.  Out: launches.
+#include "compiler/kernels/Amx.h"
 #include "compiler/kernels/Lowering.h"
 #include "compiler/kernels/Windows.h"
 
@@ -37,7 +38,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     GatherConv direct = GatherConv::forward(g, multipliesPairs(x, g.C / g.G));
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = direct.pairs;
-    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+    if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes)) {
       winograd(loc, family, c, x, w, made(outputs));
     } else {
       if (direct.pairs)
@@ -54,7 +55,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     GatherConv direct = GatherConv::inputGrad(g, block, multipliesPairs(dy, g.O / g.G));
     WinogradConv c = WinogradConv::inputGrad(g, block);
     c.pairs = direct.pairs;
-    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+    if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes)) {
       winograd(loc, family, c, dy, turned, dx);
     } else {
       if (direct.pairs)
@@ -148,6 +149,11 @@ Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const M
 }
 
 void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y) {
+  if (amxTakes(c, target)) {
+    int64_t images = amxIsByImage(c, target) ? c.N : 0;
+    return launch(loc, family, (key + "tiles").str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
+                  [&](KernelBuilder &k, ArrayRef<int>) { return buildAmxConv(k, c); });
+  }
   int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
   launch(loc, family, (key + (c.pairs ? "pairs" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });

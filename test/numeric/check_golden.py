@@ -31,11 +31,11 @@ def golden(case_file):
     return os.path.basename(path), json.loads(metadata["recipe"]), kept, json.loads(metadata.get("f32_error", "{}"))
 
 
-def probe(trainer, given, mode, precision, folder):
+def probe(trainer, given, mode, precision, folder, *options):
     """Runs `trainer probe` on the tensors; -> the tensors that it writes"""
     inside, outside = (os.path.join(folder, name) for name in ("in.safetensors", "out.safetensors"))
     tensors.write(inside, given, dtype=precision.upper())
-    command = [trainer, "probe", "--in", inside, "--out", outside, "--mode", mode]
+    command = [trainer, "probe", "--in", inside, "--out", outside, "--mode", mode, *options]
     r = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if r.returncode:
         sys.exit(f"{' '.join(command)}: exit status {r.returncode}\n{r.stderr[-2000:]}")

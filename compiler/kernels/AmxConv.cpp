@@ -1,0 +1,285 @@
+// Convolution as products of tiles: 16 pixels x pairs of channels times pairs of channels x 16 filters.
+// In: GatherConv of pairs, buffers x, w, y.  Out: loops whose inner body loads two tiles of pixels and two of filters and multiplies each with each.
+//
+// A piece copies its rows of x, with the padding around them, into planes of its own: one for each residue of the stride, so that the pixels that a
+// tap reads follow one another. A tile runs on over the ends of rows; what it makes of the pixels between them is not stored. Where there is no
+// padding and no stride, tiles are read from x itself.
+#include "compiler/kernels/Amx.h"
+#include "compiler/target/Tiles.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+constexpr int64_t rowTiles = 2, tileRows = rowTiles * Tiles::most;
+constexpr int64_t planeBytes = 256 << 10; ///< at most, of a piece's planes: they lie on the stack and stay in the second-level cache
+
+int64_t widestDivisor(int64_t n, int64_t most) {
+  int64_t d = std::min(n, most);
+  while (n % d)
+    --d;
+  return d;
+}
+
+/// What the taps of all phases reach along an axis, from its lowest offset on.
+struct Reach {
+  int64_t lowest = 0, span = 0; ///< offsets lowest .. lowest + span
+  int64_t step = 1, residues = 1;
+  int64_t count = 0; ///< outputs of the longest phase
+
+  Reach(const std::vector<Phase> &phases, int64_t step) : step(step) {
+    int64_t highest = 0;
+    bool any = false;
+    for (const Phase &p : phases) {
+      count = std::max(count, p.count);
+      for (const Tap &tap : p.taps) {
+        lowest = any ? std::min(lowest, tap.offset) : tap.offset;
+        highest = any ? std::max(highest, tap.offset) : tap.offset;
+        any = true;
+      }
+    }
+    span = highest - lowest;
+    residues = std::min(step, span + 1);
+  }
+  int64_t lines(int64_t outputs) const { return outputs + span / step; }
+  int64_t residue(int64_t offset) const { return (offset - lowest) % step; }
+  int64_t line(int64_t offset) const { return (offset - lowest) / step; }
+};
+
+/// How one kernel is cut.
+struct Shape {
+  Reach rows, columns;
+  int64_t channels;    ///< of x, single ones
+  int64_t pairs;       ///< of a tile
+  int64_t lanes;       ///< filters of a tile
+  int64_t lanesAtOnce; ///< 1 or 2 tiles of them
+  bool copies;         ///< x goes through planes
+  int64_t images, rowsPerPiece, imagePieces, rowPieces, blockPieces; ///< rowsPerPiece counts rows of a phase
+
+  Shape(const GatherConv &c, const TargetInfo &target) : rows(c.rows, c.sourceStepH), columns(c.columns, c.sourceStepW) {
+    channels = 2 * c.inChannels;
+    pairs = widestDivisor(c.inChannels, Tiles::most);
+    lanes = widestDivisor(c.block, Tiles::most);
+    lanesAtOnce = c.block / lanes % 2 == 0 ? 2 : 1;
+    const bool single = c.rows.size() == 1 && c.columns.size() == 1 && c.rows[0].taps.size() == 1 && c.columns[0].taps.size() == 1;
+    copies = !single || c.sourceStepH != 1 || c.sourceStepW != 1 || rows.lowest || columns.lowest || c.IH != c.OH || c.IW != c.OW ||
+             c.N * c.OH * c.OW < tileRows;
+    constexpr double most = 3e7, least = 2e6, pieces = 8;
+    const double goal = std::clamp(double(c.flops()) / pieces, least, most), filterBytes = double(c.outChannels) * channels * taps(c) * 2;
+    // A filter that does not stay in the cache is shared out, and each block reads the planes again.
+    blockPieces = filterBytes > double(target.l2Bytes) / 2 ? c.outChannels / c.block : 1;
+    const double imageWork = std::max(1.0, double(c.flops()) / c.N / blockPieces);
+    images = cutImages(imageWork, goal, c.N).images;
+    rowsPerPiece = rows.count;
+    while (images < c.N && images * rows.count * width() < tileRows) // small images share tiles
+      images *= 2;
+    while (images > 1 && copies && bytes(images, rowsPerPiece) > planeBytes)
+      images /= 2;
+    if (images == 1) {
+      const int64_t parts = std::clamp<int64_t>(int64_t(imageWork / goal), 1, rows.count);
+      rowsPerPiece = (rows.count + parts - 1) / parts;
+      while (rowsPerPiece > 1 && copies && bytes(1, rowsPerPiece) > planeBytes)
+        rowsPerPiece = (rowsPerPiece + 1) / 2;
+    }
+    imagePieces = (c.N + images - 1) / images, rowPieces = (rows.count + rowsPerPiece - 1) / rowsPerPiece;
+  }
+
+  static int64_t taps(const GatherConv &c) {
+    int64_t r = 0, l = 0;
+    for (const Phase &p : c.rows)
+      r += p.taps.size();
+    for (const Phase &p : c.columns)
+      l += p.taps.size();
+    return r * l;
+  }
+  int64_t width() const { return columns.lines(columns.count); }
+  int64_t height() const { return rows.lines(rowsPerPiece); }
+  /// Pixels of one plane.
+  int64_t planePixels(int64_t ofImages, int64_t ofRows) const { return ofImages * rows.lines(ofRows) * width(); }
+  /// With what tiles read behind the last pixel.
+  int64_t pixels(int64_t ofImages, int64_t ofRows) const {
+    return rows.residues * columns.residues * planePixels(ofImages, ofRows) + tileRows + rows.line(rows.lowest + rows.span) * width() + width();
+  }
+  int64_t bytes(int64_t ofImages, int64_t ofRows) const { return pixels(ofImages, ofRows) * channels * 2; }
+};
+
+class AmxConv {
+public:
+  AmxConv(KernelBuilder &k, const GatherConv &c)
+      : k(k), c(c), s(c, k.target), tiles(k), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
+
+  int64_t run() {
+    Value rowPiece = k.mod(k.piece, s.rowPieces), rest = k.div(k.piece, s.rowPieces);
+    Value imagePiece = k.mod(rest, s.imagePieces), blockPiece = k.div(rest, s.imagePieces);
+    firstImage = k.mul(imagePiece, s.images);
+    imageCount = k.min(k.constant(s.images), k.sub(k.constant(c.N), firstImage));
+    firstRow = k.mul(rowPiece, s.rowsPerPiece);
+    sums = k.scratch(k.b.getF32Type(), tileRows * tileRows);
+    if (s.copies) {
+      planes = k.scratch(k.b.getBF16Type(), s.pixels(s.images, s.rowsPerPiece) * s.channels);
+      fill();
+    }
+    auto block = [&](Value number) {
+      const int64_t atOnce = s.lanes * s.lanesAtOnce;
+      k.loop(k.constant(0), k.constant(c.block), atOnce, [&](Value lane) {
+        for (const Phase &rows : c.rows)
+          for (const Phase &columns : c.columns)
+            phase(rows, columns, k.add(k.mul(number, c.wBlock), lane), k.add(k.mul(number, c.block), lane));
+      });
+    };
+    if (s.blockPieces > 1)
+      block(blockPiece);
+    else
+      k.loop(k.constant(0), k.constant(c.outChannels / c.block), 1, block);
+    return s.rowPieces * s.imagePieces * s.blockPieces;
+  }
+
+private:
+  KernelBuilder &k;
+  const GatherConv &c;
+  const Shape s;
+  Tiles tiles;
+  Value x, w, y, planes, sums, firstImage, imageCount, firstRow;
+
+  /// Moves elements that lie side by side; from = null: zeros.
+  void move(Value from, Value to, int64_t elements) {
+    constexpr int64_t lanes = 32;
+    auto some = [&](Value at, int64_t width) {
+      auto type = VectorType::get(width, k.b.getBF16Type());
+      Value values = from ? Value(vector::LoadOp::create(k.b, k.loc, type, x, k.add(from, at)))
+                          : Value(arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type)));
+      vector::StoreOp::create(k.b, k.loc, values, planes, k.add(to, at));
+    };
+    const int64_t whole = elements / lanes * lanes;
+    k.loop(k.constant(0), k.constant(whole), lanes, [&](Value at) { some(at, lanes); });
+    if (whole < elements)
+      some(k.constant(whole), elements - whole);
+  }
+
+  void fill() {
+    const int64_t width = s.width();
+    for (int64_t a = 0; a < s.rows.residues; ++a)
+      for (int64_t b = 0; b < s.columns.residues; ++b) {
+        // Columns q with 0 <= q*step + b + lowest < IW are those of x.
+        const int64_t first = b + s.columns.lowest, step = s.columns.step;
+        const int64_t from = std::clamp<int64_t>(first < 0 ? (-first + step - 1) / step : 0, 0, width);
+        const int64_t end = std::clamp<int64_t>(c.IW - first > 0 ? (c.IW - first + step - 1) / step : 0, from, width);
+        k.loop(k.constant(0), imageCount, 1, [&](Value m) {
+          k.loop(k.constant(0), k.constant(s.height()), 1, [&](Value line) {
+            Value pixel = k.add(k.mul(k.add(k.mul(m, s.height()), line), width), (a * s.columns.residues + b) * s.planePixels(s.images, s.rowsPerPiece));
+            Value to = k.mul(pixel, s.channels);
+            Value row = k.add(k.mul(k.add(firstRow, line), s.rows.step), a + s.rows.lowest);
+            Value inside = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, row, k.constant(c.IH));
+            auto branch = scf::IfOp::create(k.b, k.loc, inside, /*withElseRegion=*/true);
+            OpBuilder::InsertionGuard guard(k.b);
+            k.b.setInsertionPointToStart(&branch.getElseRegion().front());
+            move({}, to, width * s.channels);
+            k.b.setInsertionPointToStart(&branch.getThenRegion().front());
+            Value source = k.mul(k.add(k.mul(k.add(firstImage, m), c.IH), row), c.IW);
+            auto sourceAt = [&](int64_t q) { return k.mul(k.add(source, q * step + first), s.channels); };
+            if (from > 0)
+              move({}, to, from * s.channels);
+            if (end > from && step == 1)
+              move(sourceAt(from), k.add(to, from * s.channels), (end - from) * s.channels);
+            else if (end > from)
+              k.loop(k.constant(from), k.constant(end), 1, [&](Value q) {
+                move(k.mul(k.add(k.add(source, k.mul(q, step)), first), s.channels), k.add(to, k.mul(q, s.channels)), s.channels);
+              });
+            if (end < width)
+              move({}, k.add(to, end * s.channels), (width - end) * s.channels);
+          });
+        });
+      }
+  }
+
+  /// The outputs of one phase that the piece makes, for the lanes from wBase (pairs) and outBase (channels) on.
+  void phase(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
+    Value rowCount = k.min(k.constant(s.rowsPerPiece), k.sub(k.constant(rows.count), firstRow));
+    const int64_t width = s.width();
+    // The last pixel that counts ends the piece; of several images, those between them are walked over.
+    Value lines = s.copies ? k.add(k.mul(k.sub(imageCount, k.constant(1)), s.height()), rowCount) : k.mul(imageCount, s.rowsPerPiece);
+    if (!s.copies && s.rowPieces > 1)
+      lines = rowCount;
+    Value pixels = k.mul(lines, width);
+    Value source = k.add(k.mul(firstImage, c.IH), firstRow);
+    source = k.mul(source, c.IW); // of x, where it is read itself
+    k.loop(k.constant(0), pixels, tileRows, [&](Value p) {
+      // A tile that would end behind x begins earlier, and what it makes twice is not stored.
+      Value start = s.copies ? p : k.min(p, k.sub(k.constant(c.N * c.IH * c.IW - tileRows), source));
+      products(rows, columns, s.copies ? start : k.add(source, start), wBase);
+      k.loop(k.constant(0), k.constant(tileRows), 1, [&](Value r) {
+        Value pixel = k.add(start, r);
+        Value counts = k.less(pixel, pixels), out;
+        if (s.copies) {
+          Value safe = k.max(pixel, k.constant(0));
+          Value j = k.mod(safe, width), line = k.div(safe, width), m = k.div(line, s.height()), i = k.mod(line, s.height());
+          auto both = [&](Value a, Value b) { return arith::AndIOp::create(k.b, k.loc, a, b); };
+          counts = both(both(counts, k.less(i, rowCount)), k.less(j, k.constant(columns.count)));
+          Value outRow = k.add(k.mul(k.add(firstRow, i), rows.step), rows.start), outColumn = k.add(k.mul(j, columns.step), columns.start);
+          out = k.add(k.mul(k.add(k.mul(k.add(firstImage, m), c.OH), outRow), c.OW), outColumn);
+        } else {
+          counts = arith::AndIOp::create(k.b, k.loc, counts, arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::sge, pixel, p));
+          out = k.add(source, pixel);
+        }
+        k.when(counts, [&] {
+          for (int64_t v = 0; v < s.lanesAtOnce; ++v) {
+            Value values = k.load(sums, k.add(k.mul(r, tileRows), v * Tiles::most), Tiles::most, s.lanes);
+            k.store(values, y, k.add(k.add(k.mul(out, c.outChannels), outBase), v * s.lanes), s.lanes);
+          }
+        });
+      });
+    });
+  }
+
+  /// sums = the products of all taps for the pixels from `pixel` on.
+  void products(const Phase &rows, const Phase &columns, Value pixel, Value wBase) {
+    SmallVector<Value> acc;
+    for (int64_t t = 0; t < rowTiles * s.lanesAtOnce; ++t)
+      acc.push_back(tiles.zero(Tiles::most, s.lanes));
+    for (const Tap &row : rows.taps)
+      for (const Tap &column : columns.taps) {
+        const int64_t plane = s.rows.residue(row.offset) * s.columns.residues + s.columns.residue(column.offset);
+        const int64_t offset = plane * s.planePixels(s.images, s.rowsPerPiece) + s.rows.line(row.offset) * s.width() + s.columns.line(column.offset);
+        Value from = k.mul(k.add(pixel, s.copies ? offset : 0), s.channels), filter = k.add(wBase, row.k * c.wRow + column.k * c.wColumn);
+        acc = k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, acc, [&](Value pair, ValueRange carried) {
+          SmallVector<Value> a(carried), xs, ws;
+          for (int64_t i = 0; i < rowTiles; ++i)
+            xs.push_back(tiles.load(s.copies ? planes : x, k.add(k.add(from, k.mul(pair, 2)), i * Tiles::most * s.channels), s.channels, Tiles::most, s.pairs));
+          for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+            ws.push_back(tiles.load(w, k.mul(k.add(k.add(filter, k.mul(pair, c.wChannel)), v * s.lanes), 2), 2 * c.wChannel, s.pairs, s.lanes));
+          for (int64_t i = 0; i < rowTiles; ++i)
+            for (int64_t v = 0; v < s.lanesAtOnce; ++v) {
+              Value &sum = a[i * s.lanesAtOnce + v];
+              sum = tiles.multiply(sum, xs[i], ws[v], Tiles::most, s.lanes, s.pairs);
+            }
+          return a;
+        });
+      }
+    for (int64_t i = 0; i < rowTiles; ++i)
+      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+        tiles.store(acc[i * s.lanesAtOnce + v], sums, k.constant(i * Tiles::most * tileRows + v * Tiles::most), tileRows, Tiles::most, s.lanes);
+  }
+};
+
+} // namespace
+
+bool amxTakes(const GatherConv &c, const TargetInfo &target) {
+  if (!target.amx || !c.pairs || c.groups != 1)
+    return false;
+  constexpr int64_t enough = 8; // half a tile
+  const Shape s(c, target);
+  return s.pairs >= enough && s.lanes >= enough && (!s.copies || s.bytes(s.images, s.rowsPerPiece) <= planeBytes);
+}
+
+bool amxIsByImage(const GatherConv &c, const TargetInfo &target) { return Shape(c, target).blockPieces == 1; }
+
+int64_t buildAmxConv(KernelBuilder &k, const GatherConv &c) {
+  int64_t pieces = AmxConv(k, c).run();
+  k.finish();
+  return pieces;
+}
+
+} // namespace cnnc

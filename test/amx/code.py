@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""Reads the disassembly of kernels for AMX.
+In: llvm-objdump's output.  Out: a line a function with products of tiles; exit status 1 where there are fewer than 4 such functions, where one
+configures its tiles more than once, or where between a loop's label and its jump back tiles that were multiplied are stored and loaded again."""
+import re
+import sys
+
+functions = re.split(r"^[0-9a-f]+ <(.*)>:$", open(sys.argv[1], encoding="utf-8").read(), flags=re.M)
+found = failed = 0
+for name, body in zip(functions[1::2], functions[2::2]):
+    lines = [(int(m[1], 16), m[2], m[3]) for m in re.finditer(r"^\s*([0-9a-f]+):\s+(\S+)[ \t]*(.*)$", body, flags=re.M)]
+    if not any(op == "tdpbf16ps" for _, op, _ in lines):
+        continue
+    found += 1
+    configurations = sum(op == "ldtilecfg" for _, op, _ in lines)
+    spills = 0
+    for at, op, rest in lines:
+        target = re.match(r"(?:0x)?([0-9a-f]+)", rest) if op.startswith("j") else None
+        if not target or not int(target[1], 16) <= at:
+            continue
+        loop = [o for a, o, _ in lines if int(target[1], 16) <= a <= at]
+        jumps = sum(o.startswith("j") for o in loop)
+        if jumps == 1 and "tdpbf16ps" in loop:
+            spills += "tilestored" in loop or "ldtilecfg" in loop
+    print(f"{name}: {configurations} ldtilecfg, {spills} loops with spills")
+    failed |= configurations != 1 or spills > 0
+sys.exit(failed or found < 4)
