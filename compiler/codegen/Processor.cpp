@@ -84,7 +84,8 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
   p.info.vectorBytes = avx512 ? 64 : has("avx") ? 32 : 16;
   p.info.registers = avx512 ? 32 : 16;
   p.info.dotsPairs = avx512 && has("avx512bf16");
-  p.info.amx = p.info.dotsPairs && has("amx-tile") && has("amx-bf16");
+  // Tiles need the optimiser: LLVM makes no code of these kernels without it.
+  p.info.amx = p.info.dotsPairs && has("amx-tile") && has("amx-bf16") && level == OptimisationLevel::Full;
   if (mcpu == "native") {
     if (long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE); l1 > 0)
       p.info.l1Bytes = l1;
