@@ -1,11 +1,166 @@
-// Dense layers of few rows: y[n,o] = sum_i x[n,i] w[o,i] with vectors along i, so that the weights are read once and never packed.
-// In: extents, buffers x, w, y.  Out: tiles of several outputs o, one accumulator each, summed across lanes at the end.
+// Dense layers with vectors along the sum: y[n,o] = sum_i x[n,i] w[o,i]. Rows of x and of w both lie contiguous along i, so nothing is transposed.
+// In: extents, buffers x, w, y.  Out: tiles of rows n x outputs o, one accumulator each, whose lanes are summed at the end.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Products.h"
 #include "compiler/target/Tiles.h"
 
 using namespace mlir;
 
 namespace cnnc {
+namespace {
+
+/// The sum of the lanes of each of as many vectors as they have lanes, in their order: halves of two vectors are added and stand side by
+/// side in one, until one vector is left.
+Value sumsOfLanes(KernelBuilder &k, SmallVector<Value> vectors) {
+  const int64_t lanes = vectors.size();
+  for (int64_t segment = lanes; segment > 1; segment /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t at = 0; at < 2 * lanes; at += segment)
+      for (int64_t j = 0; j < segment / 2; ++j)
+        low.push_back(at + j), high.push_back(at + segment / 2 + j);
+    SmallVector<Value> halved;
+    for (size_t v = 0; v < vectors.size(); v += 2) {
+      Value x = vector::ShuffleOp::create(k.b, k.loc, vectors[v], vectors[v + 1], low);
+      Value y = vector::ShuffleOp::create(k.b, k.loc, vectors[v], vectors[v + 1], high);
+      halved.push_back(arith::AddFOp::create(k.b, k.loc, x, y));
+    }
+    vectors = halved;
+  }
+  return vectors.front();
+}
+
+/// Tiles of a dense layer; one object a kernel. Extents along i count pairs where `pairs`.
+class DenseDots {
+public:
+  DenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, bool pairs)
+      : k(k), products(k, pairs, k.lanes(element)), N(N), I(I), O(O), element(element), lanes(k.lanes(element)), pairs(pairs) {
+    const bool many = k.target.registers >= 32;
+    rows = std::min<int64_t>(N, many ? 4 : 3), outputs = std::min<int64_t>(O, many ? 6 : 4);
+    const int64_t bytes = k.target.vectorBytes / lanes;
+    depth = std::max(lanes, panelBytes / (outputs * bytes) / lanes * lanes);
+    const int64_t held = (std::min(I, depth) + lanes - 1) / lanes * lanes; // of a panel's row
+    stride = held;
+    panel = pairs ? k.scratch(BFloat16Type::get(k.b.getContext()), 2 * outputs * stride) : k.scratch(element, outputs * stride);
+    cells = (std::min(N, mostRows) * outputs + lanes - 1) / lanes * lanes;
+    sums = k.scratch(element, cells * lanes);
+    results = k.scratch(element, cells);
+  }
+
+  int64_t run() {
+    constexpr int64_t fewestPieces = 16;
+    const int64_t strips = (O + outputs - 1) / outputs, perPiece = std::max<int64_t>(1, strips / fewestPieces), whole = O / outputs * outputs;
+    Value first = k.mul(k.piece, perPiece * outputs), last = k.min(k.add(first, perPiece * outputs), k.constant(O));
+    k.loop(first, k.min(last, k.constant(whole)), outputs, [&](Value o) { strip(o, outputs); });
+    if (whole < O)
+      k.when(k.equal(last, k.constant(O)), [&] { strip(k.constant(whole), O - whole); });
+    k.finish();
+    return (strips + perPiece - 1) / perPiece;
+  }
+
+private:
+  static constexpr int64_t panelBytes = 12 << 10; ///< of weights, beside the rows of x in the first-level cache
+  static constexpr int64_t mostRows = 128;        ///< whose sums are held between blocks of i
+  KernelBuilder &k;
+  Products products;
+  int64_t N, I, O;
+  Type element;
+  int64_t lanes;
+  bool pairs;
+  int64_t rows, outputs, depth, stride, cells;
+  Value panel;   ///< the weights of a strip, [outputs][stride]
+  Value sums;    ///< accumulators between blocks of i, [rows under way][outputs of the strip] vectors
+  Value results; ///< their sums, [rows under way][outputs of the strip]
+
+  void strip(Value o, int64_t count) {
+    const int64_t whole = N / mostRows * mostRows;
+    k.loop(k.constant(0), k.constant(whole), mostRows, [&](Value n) { band(n, mostRows, o, count); });
+    if (whole < N)
+      band(k.constant(whole), N - whole, o, count);
+  }
+
+  /// The outputs o..o+count-1 of `height` rows from n on.
+  void band(Value n, int64_t height, Value o, int64_t count) {
+    const int64_t whole = I / depth * depth;
+    block(n, height, o, count, k.constant(0), std::min(I, depth), true);
+    k.loop(k.constant(depth), k.constant(whole), depth, [&](Value i) { block(n, height, o, count, i, depth, false); });
+    if (whole < I && whole > 0)
+      block(n, height, o, count, k.constant(whole), I - whole, false);
+    k.loop(k.constant(0), k.constant((height * count + lanes - 1) / lanes * lanes), lanes, [&](Value at) {
+      SmallVector<Value> vectors;
+      for (int64_t v = 0; v < lanes; ++v)
+        vectors.push_back(k.load(sums, k.mul(k.add(at, v), lanes), lanes));
+      k.store(sumsOfLanes(k, vectors), results, at, lanes);
+    });
+    k.loop(k.constant(0), k.constant(height), 1, [&](Value r) {
+      k.store(k.load(results, k.mul(r, count), count, count), k.buffer(2), k.add(k.mul(k.add(n, r), O), o), count);
+    });
+  }
+
+  /// Adds the products of `length` inputs from i on to the sums of outputs o..o+count-1; the first ones begin from zero.
+  void block(Value n, int64_t band, Value o, int64_t count, Value i, int64_t length, bool first) {
+    const int64_t whole = length / lanes * lanes;
+    auto copy = [&](Value at, int64_t width) {
+      for (int64_t t = 0; t < count; ++t) {
+        Value from = k.add(k.add(k.mul(k.add(o, t), I), i), at), to = k.add(at, t * stride);
+        k.store(products.load(k.buffer(1), from, width), panel, pairs ? k.mul(to, 2) : to, pairs ? 2 * lanes : lanes);
+      }
+    };
+    k.loop(k.constant(0), k.constant(whole), lanes, [&](Value at) { copy(at, lanes); });
+    if (whole < length)
+      copy(k.constant(whole), length - whole);
+    int64_t at = 0;
+    const auto heights = evenSplit(band, rows);
+    for (size_t h = 0; h < heights.size();) {
+      size_t same = h;
+      while (same < heights.size() && heights[same] == heights[h])
+        ++same;
+      const int64_t height = heights[h], end = at + height * int64_t(same - h);
+      k.loop(k.constant(at), k.constant(end), height, [&](Value r) { tile(n, r, height, count, i, length, first); });
+      at = end, h = same;
+    }
+  }
+
+  /// Rows from..from+height-1 of the band that begins at n.
+  void tile(Value n, Value from, int64_t height, int64_t count, Value i, int64_t length, bool first) {
+    auto cell = [&](int64_t r, int64_t t) { return k.mul(k.add(k.mul(k.add(from, r), count), t), lanes); };
+    SmallVector<Value> acc;
+    for (int64_t r = 0; r < height; ++r)
+      for (int64_t t = 0; t < count; ++t)
+        acc.push_back(first ? k.zeroVector(element, lanes) : k.load(sums, cell(r, t), lanes));
+    auto step = [&](Value at, int64_t width, SmallVector<Value> a) {
+      SmallVector<Value> xs;
+      for (int64_t r = 0; r < height; ++r)
+        xs.push_back(products.load(k.buffer(0), k.add(k.add(k.mul(k.add(k.add(n, from), r), I), i), at), width));
+      for (int64_t t = 0; t < count; ++t) {
+        Value w = products.load(panel, k.add(at, t * stride), lanes);
+        for (int64_t r = 0; r < height; ++r)
+          a[r * count + t] = products.add(xs[r], w, a[r * count + t]);
+      }
+      return a;
+    };
+    constexpr int64_t unroll = 2;
+    const int64_t whole = length / lanes * lanes, together = whole / (unroll * lanes) * (unroll * lanes);
+    acc = k.loop(k.constant(0), k.constant(together), unroll * lanes, acc, [&](Value at, ValueRange carried) {
+      SmallVector<Value> a(carried);
+      for (int64_t u = 0; u < unroll; ++u)
+        a = step(k.add(at, u * lanes), lanes, a);
+      return a;
+    });
+    if (together < whole)
+      acc = step(k.constant(together), lanes, acc);
+    if (whole < length)
+      acc = step(k.constant(whole), length - whole, acc);
+    for (int64_t r = 0; r < height; ++r)
+      for (int64_t t = 0; t < count; ++t)
+        k.store(acc[r * count + t], sums, cell(r, t), lanes);
+  }
+};
+
+} // namespace
+
+int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, bool pairs) {
+  return DenseDots(k, N, I, O, element, pairs).run();
+}
 
 int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element) {
   int64_t lanes = k.lanes(element);

@@ -8,8 +8,11 @@ using namespace mlir;
 
 namespace cnnc {
 
-/// From this many rows on a dense layer is worth packing its weights for; below, each weight is read once and a dot product does.
-constexpr int64_t packedDenseRows = 8;
+/// From this many rows on a dense layer's weights are read again and again from a panel; below, each weight is read once and a dot product does.
+constexpr int64_t manyDenseRows = 8;
+
+/// Inputs of a dense layer, in vectors, from which its vectors run along the sum: adding up the lanes takes about five instructions a sum.
+constexpr int64_t summedDenseVectors = 16;
 
 LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   WindowGeometry g = WindowGeometry::fromAttr(op->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
@@ -184,9 +187,16 @@ void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, const Mem
 
 void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y) {
   uint64_t flops = 2ull * g.N * g.C * g.O;
-  if (g.N < packedDenseRows) {
+  if (g.N < manyDenseRows) {
     launch(loc, "dense", g.text(), {read(x), read(w), write(y)}, flops,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, computedIn(y.element)); });
+    return;
+  }
+  if (g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
+    const bool pairs = multipliesPairs(x, g.C);
+    launch(loc, "dense", g.text(), {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
+      return buildDenseDots(k, g.N, pairs ? g.C / 2 : g.C, g.O, computedIn(y.element), pairs);
+    });
     return;
   }
   int64_t block = filterBlock(g.O);
