@@ -86,7 +86,7 @@ int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
 
 /// y[n,o] = sum_i x[n,i] w[o,i] for few rows n: the vectors run along i. Buffers: x, w, y. Returns the pieces.
 int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
-/// The same for many rows: a panel of the weights is read again and again. `pairs`: I and the buffers x and w count pairs of bf16.
+/// The same for many rows: a panel of the weights is read again and again. `pairs`: I counts pairs, which bf16 holds in x.
 int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, bool pairs);
 /// dw[o,i] = sum_n dy[n,o] x[n,i]. Buffers: x, dy, dw. Returns the pieces.
 int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);

@@ -102,7 +102,8 @@ private:
     auto copy = [&](Value at, int64_t width) {
       for (int64_t t = 0; t < count; ++t) {
         Value from = k.add(k.add(k.mul(k.add(o, t), I), i), at), to = k.add(at, t * stride);
-        k.store(products.load(k.buffer(1), from, width), panel, pairs ? k.mul(to, 2) : to, pairs ? 2 * lanes : lanes);
+        const int64_t unit = pairs ? 2 : 1; // the weights themselves may be f32 beside maps of bf16
+        k.store(k.load(k.buffer(1), k.mul(from, unit), unit * lanes, unit * width), panel, k.mul(to, unit), unit * lanes);
       }
     };
     k.loop(k.constant(0), k.constant(whole), lanes, [&](Value at) { copy(at, lanes); });
