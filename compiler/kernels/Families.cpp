@@ -192,7 +192,8 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
            [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, computedIn(y.element)); });
     return;
   }
-  if (g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
+  const bool packsOnce = StringRef(program.name).starts_with("predict"); // weights that stay are transposed once, and that form is the faster one then
+  if (!packsOnce && g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
     const bool pairs = multipliesPairs(x, g.C);
     launch(loc, "dense", g.text(), {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
       return buildDenseDots(k, g.N, pairs ? g.C / 2 : g.C, g.O, computedIn(y.element), pairs);

@@ -2,7 +2,7 @@
 // broadcast, 4 rows x 6 outputs are summed at once, and lanes are added sixteen sums together.
 // RUN: cnn-opt %s --cnn-layout --cnn-to-linalg --cse --cnn-lower-to-kernels --canonicalize --cse | FileCheck %s
 
-// CHECK: cnn.predict = ["{{[^"]*}}forward:dense dense_0 x{{[0-9]+}}"]
+// CHECK: cnn.train_step = ["{{[^"]*}}forward:dense dense_0 x{{[0-9]+}}"]
 // CHECK-LABEL: func.func private @dense_0
 // CHECK-SAME: memref<16384xf32>, %{{.*}}: memref<49152xf32>, %{{.*}}: memref<3072xf32>
 // CHECK-NOT: vector.broadcast
@@ -10,7 +10,7 @@
 // CHECK-COUNT-24: vector.fma
 // CHECK-NOT: vector.reduction
 // CHECK: vector.shuffle
-func.func @predict(%x: tensor<32x512xf32> {cnn.role = "input"}, %w: tensor<96x512xf32> {cnn.role = "parameter", cnn.name = "fc.weight", cnn.kind = "weight"})
+func.func @train_step(%x: tensor<32x512xf32> {cnn.role = "input"}, %w: tensor<96x512xf32> {cnn.role = "parameter", cnn.name = "fc.weight", cnn.kind = "weight"})
     -> (tensor<32x96xf32> {cnn.role = "logits"}) {
   %y = cnn.dense %x, %w : (tensor<32x512xf32>, tensor<96x512xf32>) -> tensor<32x96xf32> loc("forward"("fc"("a.cnn":1:1)))
   return %y : tensor<32x96xf32>

@@ -161,6 +161,7 @@ case("dense_no_bias", "without bias, on a map that is flattened by itself", dens
 case("dense_only", "nothing but the last layer, 10 classes, batch 1", input=(1, 3, 5), batch=1, classes=10)
 case("dense_odd", "17 -> 67 -> 33 units, batch 5", dense(67), act("tanh"), dense(33), act("tanh"), input=(17, 1, 1), batch=5)
 case("dense_vectors", "64 -> 128 units, batch 8", dense(64), relu, dense(128), relu, input=(1, 4, 4), batch=8, classes=10)
+case("dense_long_sum", "1200 -> 31 units, batch 11: vectors along the sum, in several panels", flatten, dense(31), act("tanh"), input=(3, 20, 20), batch=11, classes=10, f32=True)
 case("dropout_0", "p=0 is the identity", conv(3, 3), dropout(0), relu, dropout(0, spatial=True), dense(5), dropout(0))
 case("dropout_eval", "in evaluation the identity; in training the derivative of its own mask", conv(4, 3), act("tanh"), dropout(0.3, spatial=True),
      dense(9), act("tanh"), dropout(0.5), golden=False)
