@@ -193,9 +193,9 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
     return;
   }
   const bool packsOnce = StringRef(program.name).starts_with("predict"); // weights that stay are transposed once, and that form is the faster one then
-  if (!packsOnce && g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
-    const bool pairs = multipliesPairs(x, g.C);
-    launch(loc, "dense", g.text(), {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
+  const bool pairs = multipliesPairs(x, g.C), tiles = pairs && target.amx;
+  if (!packsOnce && !tiles && g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
+    launch(loc, "dense", g.text() + "sums", {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
       return buildDenseDots(k, g.N, pairs ? g.C / 2 : g.C, g.O, computedIn(y.element), pairs);
     });
     return;
@@ -207,7 +207,7 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
   t.rows = block, t.columns = g.C, t.sourceRow = g.C, t.targetRow = block;
   transpose(loc, t, w, packed);
   GatherConv c;
-  c.pairs = multipliesPairs(x, g.C);
+  c.pairs = pairs;
   c.N = g.N, c.outChannels = g.O, c.inChannels = c.pairs ? g.C / 2 : g.C;
   c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
   c.block = block, c.wBlock = block * c.inChannels, c.wChannel = block;

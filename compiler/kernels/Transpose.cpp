@@ -80,8 +80,7 @@ Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock) {
              {inner / gradBlock, gradBlock * g.block, taps * outer * gradBlock}};
   t.rows = gradBlock, t.columns = g.block, t.sourceRow = g.block, t.targetRow = gradBlock;
   // The pieces are the outermost loop: one that has enough of them, else the longest. The others keep their order, in which the source is read as it lies.
-  constexpr int64_t enough = 8;
-  auto outermost = std::find_if(t.loops.begin(), t.loops.end(), [](auto &l) { return l.extent >= enough; });
+  auto outermost = std::find_if(t.loops.begin(), t.loops.end(), [](const Transposition::Loop &l) { return l.extent >= 8; });
   if (outermost == t.loops.end())
     outermost = std::max_element(t.loops.begin(), t.loops.end(), [](auto &a, auto &b) { return a.extent < b.extent; });
   std::rotate(t.loops.begin(), outermost, outermost + 1);
