@@ -182,7 +182,10 @@ private:
         return false;
       keep(o.getResult(0));
     }
-    return llvm::all_of(kept, [&](Value v) { return computedIn(v.getType()) == floatType(); });
+    constexpr int64_t stackBytes = 256 << 10;
+    const int64_t bytes = floatType().getIntOrFloatBitWidth() / 8, ofSums = sums ? outputs() * (bytes + int64_t(sizeof(double))) : 0;
+    return p.C * (int64_t(kept.size()) * bytes + ofSums) <= stackBytes &&
+           llvm::all_of(kept, [&](Value v) { return computedIn(v.getType()) == floatType(); });
   }
 
   void wholeRows(Scope &top, ArrayRef<Value> kept) {
