@@ -129,6 +129,7 @@ private:
     Type element;
     bool isOutput;
     bool byImage = false;
+    int64_t touched = elements; ///< elements that are moved
   };
   static Argument read(const Memory &m) { return {m.ref, m.elements, m.element, false}; }
   static Argument write(const Memory &m) { return {m.ref, m.elements, m.element, true}; }

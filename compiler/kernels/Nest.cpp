@@ -67,9 +67,7 @@ private:
       emit(Sample | Channel, inner, {n, {}, c}, width, count);
       acc = p.wide ? wideRows(inner, n, c, count, width, acc) : rows(inner, n, c, count, width, acc);
       if (perSample)
-        for (unsigned i = 0; i < outputs(); ++i)
-          for (int64_t v = 0; v < count; ++v)
-            store(i, acc[i * count + v], k.add(k.add(k.mul(n, p.C), c), v * lanes), v + 1 == count ? width : lanes);
+        storeSums(acc, k.add(k.mul(n, p.C), c), count, width);
       return acc;
     };
     if (!reduces || perSample) {
@@ -164,11 +162,14 @@ private:
 
   /// Whether wholeRows() does it; `kept`: what varies with channels alone and is used in rows.
   bool rowsAreLong(SmallVector<Value> &kept) {
-    const bool sums = p.mode == NestPlan::Mode::ToChannels && p.wide;
-    if (p.cut != NestPlan::Cut::Rows || p.C <= mostVectors * lanes || p.C % lanes || !(sums || p.mode == NestPlan::Mode::Map))
+    const bool sums = (p.mode == NestPlan::Mode::ToChannels || p.mode == NestPlan::Mode::ToSampleChannels) && p.wide;
+    if (p.cut == NestPlan::Cut::Elements || p.R == 1 || p.C <= mostVectors * lanes || p.C % lanes || !(sums || p.mode == NestPlan::Mode::Map))
+      return false;
+    if (p.cut == NestPlan::Cut::Samples && p.mode == NestPlan::Mode::ToChannels)
       return false;
     auto keep = [&](Value v) {
-      if (varies.lookup(v) == Channel && !llvm::is_contained(kept, v) &&
+      unsigned level = varies.lookup(v);
+      if ((level & Channel) && !(level & Element) && !llvm::is_contained(kept, v) &&
           llvm::any_of(v.getUses(), [&](OpOperand &use) {
             Operation *user = use.getOwner();
             return user == body().getTerminator() || isReplaced(*user) || varies[user->getResult(0)] == Element;
@@ -192,7 +193,7 @@ private:
     int64_t count = mostVectors; // vectors of a chunk
     while (p.C / lanes % count)
       --count;
-    const bool sums = p.mode == NestPlan::Mode::ToChannels;
+    const bool sums = p.mode != NestPlan::Mode::Map;
     auto everyChunk = [&](llvm::function_ref<void(Value)> body) { k.loop(k.constant(0), k.constant(p.C), count * lanes, body); };
     auto vectorsAt = [&](Value memory, int64_t row, Value c) {
       SmallVector<Value> vectors;
@@ -207,53 +208,63 @@ private:
     Value ofChannels = kept.empty() ? Value() : k.scratch(floatType(), int64_t(kept.size()) * p.C);
     const int64_t outs = outputs();
     Value part = sums ? k.scratch(floatType(), outs * p.C) : Value(), total = sums ? k.scratch(k.b.getF64Type(), outs * p.C) : Value();
-    everyChunk([&](Value c) {
-      Scope scope = top;
-      emit(Channel, scope, {{}, {}, c}, lanes, count);
-      for (auto [i, value] : llvm::enumerate(kept))
-        keep(scope.vectors[value], ofChannels, int64_t(i), c);
-      for (int64_t i = 0; sums && i < outs; ++i)
-        keep(SmallVector<Value>(count, k.zeroVector(k.b.getF64Type(), lanes)), total, i, c);
-    });
     // One row after the other: the caches prefetch nothing that is read in leaps.
-    auto rowsFrom = [&](Value r0, Value r1) {
+    auto rowsFrom = [&](const Scope &outer, Value n, Value r0, Value r1) {
       k.loop(r0, r1, 1, [&](Value r) {
         everyChunk([&](Value c) {
-          Scope scope = top;
+          Scope scope = outer;
           for (auto [i, value] : llvm::enumerate(kept))
             scope.vectors[value] = vectorsAt(ofChannels, int64_t(i), c);
           SmallVector<Value> acc;
           for (int64_t i = 0; sums && i < outs; ++i)
             acc.append(vectorsAt(part, i, c));
-          acc = row(scope, {{}, r, c}, count, lanes, acc);
+          acc = row(scope, {n, r, c}, count, lanes, acc);
           for (int64_t i = 0; sums && i < outs; ++i)
             keep(ArrayRef(acc).slice(i * count, count), part, i, c);
         });
       });
     };
-    if (!sums)
-      return rowsFrom(range.first, range.second);
-    k.loop(range.first, range.second, wideRun, [&](Value r) {
+    auto sample = [&](Value n) {
+      Scope outer = top;
+      emit(Sample, outer, {n, {}, {}}, lanes, 1);
       everyChunk([&](Value c) {
+        Scope scope = outer;
+        emit(Channel, scope, {n, {}, c}, lanes, count);
+        emit(Sample | Channel, scope, {n, {}, c}, lanes, count);
+        for (auto [i, value] : llvm::enumerate(kept))
+          keep(scope.vectors[value], ofChannels, int64_t(i), c);
+        for (int64_t i = 0; sums && i < outs; ++i)
+          keep(SmallVector<Value>(count, k.zeroVector(k.b.getF64Type(), lanes)), total, i, c);
+      });
+      auto [r0, r1] = rowRange();
+      if (!sums)
+        return rowsFrom(outer, n, r0, r1);
+      k.loop(r0, r1, wideRun, [&, r1 = r1](Value r) {
+        everyChunk([&](Value c) {
+          for (int64_t i = 0; i < outs; ++i)
+            keep(SmallVector<Value>(count, neutral(i)), part, i, c);
+        });
+        rowsFrom(outer, n, r, k.min(k.add(r, wideRun), r1));
+        everyChunk([&](Value c) {
+          for (int64_t i = 0; i < outs; ++i) {
+            SmallVector<Value> sum = vectorsAt(total, i, c), more = vectorsAt(part, i, c);
+            for (int64_t v = 0; v < count; ++v)
+              sum[v] = arith::AddFOp::create(k.b, k.loc, sum[v], arith::ExtFOp::create(k.b, k.loc, sum[v].getType(), more[v]));
+            keep(sum, total, i, c);
+          }
+        });
+      });
+      everyChunk([&](Value c) {
+        SmallVector<Value> acc;
         for (int64_t i = 0; i < outs; ++i)
-          keep(SmallVector<Value>(count, neutral(i)), part, i, c);
+          acc.append(vectorsAt(total, i, c));
+        storeSums(acc, n ? k.add(k.mul(n, p.C), c) : c, count, lanes);
       });
-      rowsFrom(r, k.min(k.add(r, wideRun), range.second));
-      everyChunk([&](Value c) {
-        for (int64_t i = 0; i < outs; ++i) {
-          SmallVector<Value> sum = vectorsAt(total, i, c), more = vectorsAt(part, i, c);
-          for (int64_t v = 0; v < count; ++v)
-            sum[v] = arith::AddFOp::create(k.b, k.loc, sum[v], arith::ExtFOp::create(k.b, k.loc, sum[v].getType(), more[v]));
-          keep(sum, total, i, c);
-        }
-      });
-    });
-    everyChunk([&](Value c) {
-      SmallVector<Value> acc;
-      for (int64_t i = 0; i < outs; ++i)
-        acc.append(vectorsAt(total, i, c));
-      storeSums(acc, c, count, lanes);
-    });
+    };
+    if (p.cut == NestPlan::Cut::Samples)
+      k.loop(range.first, range.second, 1, sample);
+    else
+      sample({});
   }
 
   void store(unsigned i, Value vector, Value at, int64_t width) {

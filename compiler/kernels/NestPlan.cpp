@@ -25,6 +25,17 @@ FailureOr<SmallVector<unsigned>> dimensionsOf(AffineMap map) {
   return dims;
 }
 
+/// Elements between neighbours of operand `i` along a loop; 0 where it does not vary along it.
+int64_t strideOf(linalg::GenericOp op, unsigned i, unsigned loop) {
+  AffineMap map = op.getIndexingMapsArray()[i];
+  auto shape = cast<ShapedType>(op->getOperand(i).getType()).getShape();
+  int64_t stride = 1;
+  for (unsigned d = shape.size(); d-- > 0; stride *= shape[d])
+    if (auto e = dyn_cast<AffineDimExpr>(map.getResult(d)); e && e.getPosition() == loop)
+      return stride;
+  return 0;
+}
+
 } // namespace
 
 std::string NestPlan::text() const {
@@ -101,8 +112,11 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
   unsigned rank = op.getNumLoops();
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
   SmallVector<SmallVector<unsigned>> dims;
-  bool channelOnly = false, sampleUse = false;
-  for (AffineMap map : op.getIndexingMapsArray()) {
+  int64_t loops = 1;
+  for (int64_t e : extents)
+    loops *= e;
+  bool channelOnly = false, sampleUse = false, inLeaps = false;
+  for (auto [i, map] : llvm::enumerate(op.getIndexingMapsArray())) {
     auto d = dimensionsOf(map);
     if (failed(d))
       return failure();
@@ -114,6 +128,7 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
       return failure();
     channelOnly |= last;
     sampleUse |= !full && (sample || both);
+    inLeaps |= full && cast<ShapedType>(op->getOperand(i).getType()).getNumElements() != loops;
     dims.push_back(*d);
   }
   bool indexed = false;
@@ -122,9 +137,8 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
 
   if (rank == 0) {
     // all 1
-  } else if (!channelOnly && !sampleUse && !indexed) { // contiguous: one long row
-    for (int64_t e : extents)
-      p.C *= e;
+  } else if (!channelOnly && !sampleUse && !indexed && !inLeaps) { // contiguous: one long row
+    p.C = loops;
   } else {
     p.C = extents[rank - 1];
     if (sampleUse || indexed) {
@@ -140,20 +154,14 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
   }
   bool flat = p.N == 1 && p.R == 1;
 
-  for (auto &d : dims) {
+  for (auto [i, d] : llvm::enumerate(dims)) {
     NestPlan::Strides s;
-    if (d.size() == rank && rank > 0)
-      s = {p.R * p.C, p.C, 1};
-    else if (d.size() == 2)
-      s = {p.C, 0, 1};
-    else if (d.size() == 1 && d.front() == 0)
-      s = {1, 0, 0};
-    else if (d.size() == 1)
-      s = {0, 0, 1};
-    if (p.N == 1)
-      s.n = 0;
-    if (p.R == 1)
-      s.r = 0;
+    if (rank > 0 && llvm::is_contained(d, rank - 1))
+      s.c = 1;
+    if (p.N > 1)
+      s.n = strideOf(op, i, 0);
+    if (p.R > 1 && d.size() == rank)
+      s.r = strideOf(op, i, rank - 2);
     p.operands.push_back(s);
   }
   if (reduces) {
@@ -173,14 +181,15 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
         return failure();
   }
 
-  if (p.mode == Mode::ToChannels) {
-    // f32 terms: out type f32, or f64 with the term widened just before it is added.
+  if (p.mode == Mode::ToChannels || p.mode == Mode::ToSampleChannels) {
+    // f32 terms: out type f32 (of the whole batch), or f64 with the term widened just before it is added.
+    const bool narrow = p.mode == Mode::ToChannels;
     p.wide = true;
     for (unsigned i = 0; i < op.getNumDpsInits(); ++i) {
       Operation *combiner = *combinerOf(op, i);
       Type out = cast<ShapedType>(op.getDpsInits()[i].getType()).getElementType();
       Operation *term = combiner->getOperand(combiner->getOperand(0) == op.getRegion().front().getArgument(op.getNumDpsInputs() + i)).getDefiningOp();
-      p.wide &= isa<arith::AddFOp>(combiner) && (out.isF32() || (out.isF64() && isa_and_nonnull<arith::ExtFOp>(term)));
+      p.wide &= isa<arith::AddFOp>(combiner) && ((narrow && out.isF32()) || (out.isF64() && isa_and_nonnull<arith::ExtFOp>(term)));
     }
   }
 

@@ -142,6 +142,7 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
     const NestPlan::Strides &s = plan->operands[i];
     bool varies = plan->cut == NestPlan::Cut::Elements ? s.c : s.n || s.r;
     arguments.push_back(ofImages({*r, cast<ShapedType>(v.getType()).getNumElements(), t, false}, plan->byImage && varies ? program.batch : 0));
+    arguments.back().touched = (s.n ? plan->N : 1) * (s.r ? plan->R : 1) * (s.c ? plan->C : 1);
   }
   Type partialType = plan->wide ? Float64Type::get(op.getContext()) : element;
   SmallVector<Ref> results, partials;

@@ -164,7 +164,7 @@ void Lowering::launch(Location loc, StringRef family, StringRef key, ArrayRef<Ar
       formal[found].elements = l.arguments[found].elements = std::max(l.arguments[found].elements, a.elements);
     }
     number.push_back(found);
-    l.bytes += a.elements * elementBytes(a.element);
+    l.bytes += a.touched * elementBytes(a.element);
   }
   std::string text = (family + "|" + key).str();
   llvm::raw_string_ostream os(text);

@@ -142,6 +142,9 @@ case("batchnorm_flat", "on a flat vector", dense(7), batchnorm(), act("tanh"), i
 case("batchnorm_flat_plain", "on a flat vector, affine=false, 33 channels", dense(33), batchnorm(affine=False), act("tanh"), input=(1, 3, 2), batch=4)
 case("batchnorm_first", "on the input itself", batchnorm(), conv(3, 2), input=(2, 4, 5))
 case("batchnorm_wide", "40 channels on an odd map, batch 7", conv(40, 1), batchnorm(), relu, conv(2, 1), input=(2, 5, 3), batch=7)
+case("batchnorm_by_image", "sums of each image first: 9 channels, batch 17", conv(9, 3, P=1), batchnorm(), act("tanh"), input=(2, 6, 7), batch=17, f32=True)
+case("batchnorm_by_image_wide", "sums of each image first: 96 channels, a residual sum below it", conv(96, 1), residual([conv(96, 1, bias=False)]), batchnorm(), act("tanh"), conv(2, 1),
+     input=(8, 6, 6), batch=16, f32=True)
 case("batchnorm_one_sample", "a batch of one, statistics over the map alone", conv(4, 3), batchnorm(), relu, input=(2, 6, 5), batch=1)
 case("batchnorm_chain", "two in a row, and no bias before", conv(6, 3, bias=False), batchnorm(), relu, conv(4, 3, S=2, bias=False), batchnorm(), relu)
 case("groupnorm", "two groups", conv(6, 3), groupnorm(2), act("tanh"))
