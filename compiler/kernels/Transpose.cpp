@@ -22,19 +22,46 @@ std::string Transposition::text() const {
   return s;
 }
 
+/// x86 shuffles run within 128 bits, everything else crosses lanes at three times the cost.
+constexpr int64_t quarterBytes = 16;
+
+/// q vectors whose 128-bit parts each hold q elements: transposes the q x q square in each part, in log2(q) rounds of unpack.
+static SmallVector<Value> transposedQuarters(KernelBuilder &k, SmallVector<Value> v) {
+  const int64_t q = v.size(), lanes = cast<VectorType>(v[0].getType()).getNumElements();
+  auto unpack = [&](Value x, Value y, int64_t half) {
+    SmallVector<int64_t> mask;
+    for (int64_t part = 0; part < lanes; part += q)
+      for (int64_t e = 0; e < q / 2; ++e)
+        mask.append({part + half * q / 2 + e, lanes + part + half * q / 2 + e});
+    return vector::ShuffleOp::create(k.b, k.loc, x, y, mask).getResult();
+  };
+  for (int64_t round = 1; round < q; round *= 2) {
+    SmallVector<Value> next;
+    for (int64_t i = 0; i < q / 2; ++i)
+      next.append({unpack(v[i], v[i + q / 2], 0), unpack(v[i], v[i + q / 2], 1)});
+    v = next;
+  }
+  return v;
+}
+
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
-  int64_t lanes = k.lanes(element);
+  const int64_t lanes = k.lanes(element), quarter = quarterBytes * 8 / element.getIntOrFloatBitWidth();
   Value source = k.buffer(0), target = k.buffer(1);
   int64_t wholeRows = t.rows / lanes * lanes, wholeColumns = t.columns / lanes * lanes;
 
   auto tile = [&](Value from, Value to) { // lanes x lanes
-    auto square = VectorType::get({lanes, lanes}, element);
-    Value block = arith::ConstantOp::create(k.b, k.loc, square, k.b.getZeroAttr(square));
-    for (int64_t r = 0; r < lanes; ++r)
-      block = vector::InsertOp::create(k.b, k.loc, k.load(source, k.add(from, r * t.sourceRow), lanes), block, r);
-    Value turned = vector::TransposeOp::create(k.b, k.loc, block, ArrayRef<int64_t>{1, 0});
-    for (int64_t s = 0; s < lanes; ++s)
-      k.store(vector::ExtractOp::create(k.b, k.loc, turned, s), target, k.add(to, s * t.targetRow), lanes);
+    for (int64_t s = 0; s < lanes; s += quarter) {
+      SmallVector<Value> vectors;
+      for (int64_t r = 0; r < quarter; ++r) {
+        Value gathered = k.zeroVector(element, lanes);
+        for (int64_t l = 0; l < lanes; l += quarter)
+          gathered = vector::InsertStridedSliceOp::create(k.b, k.loc, k.load(source, k.add(from, (r + l) * t.sourceRow + s), quarter), gathered, l, 1);
+        vectors.push_back(gathered);
+      }
+      vectors = transposedQuarters(k, vectors);
+      for (int64_t c = 0; c < quarter; ++c)
+        k.store(vectors[c], target, k.add(to, (s + c) * t.targetRow), lanes);
+    }
   };
   auto at = [&](Value base, Value r, int64_t rStride, Value s, int64_t sStride) {
     return k.add(base, k.add(k.mul(r, rStride), k.mul(s, sStride)));
