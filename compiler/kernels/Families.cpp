@@ -178,9 +178,12 @@ void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, c
 
 void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, const Memory &x, const Memory &dy, const Memory &dw) {
   auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(dw.element));
-  Memory sums = scratchMemory(f.size(), dw.element);
+  const bool ends = f.ends(elementBytes(dw.element));
+  Memory sums = ends ? dw : scratchMemory(f.size(), dw.element);
   launch(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy), write(sums)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, dw.element); });
+  if (ends)
+    return;
   launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts, c.form.outputs, c.form.taps}), {read(sums), write(dw)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGradEnd(k, f, dw.element); });
 }

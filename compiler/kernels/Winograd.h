@@ -61,9 +61,11 @@ struct WinogradFilterGrad {
   int64_t cells() const { return conv.form.cells() / groups(); } ///< of a piece
   int64_t size() const { return parts * conv.transformedFilter(); }
   int64_t blocks() const { return conv.C / channels * (conv.O / outputs); }
+  /// Whether a piece makes the gradient itself: it has all tiles of its block, and the block's sums fit the stack.
+  bool ends(int64_t elementBytes) const { return parts == 1 && conv.form.cells() * channels * outputs * elementBytes <= 768 << 10; }
   static WinogradFilterGrad of(const WinogradConv &c, int64_t lanes);
 };
-/// Buffers: x, dy, sums.
+/// Buffers: x, dy, sums; x, dy, dw where pieces end it.
 int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element);
 /// Buffers: sums, dw [O/block][taps][taps][C][block].
 int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element);

@@ -1,6 +1,7 @@
 // The filter's gradient in Winograd's form: dU[p] = sum over tiles of (B^T d B)[p]^T (A dy A^T)[p], then dw = G^T dU G.
-// In: WinogradFilterGrad, buffers x, dy.  Out: two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay in the
-// second-level cache while runs of tiles pass over them, one group of rows of cells after the other. Parts are added in order.
+// In: WinogradFilterGrad, buffers x, dy.  Out: one or two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay in the
+// second-level cache while runs of tiles pass over them, one group of rows of cells after the other. A piece that has all tiles ends its block itself;
+// else a second kernel adds the parts in order.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
@@ -11,11 +12,42 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
+/// dw of one input channel of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
+void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channelBlock, Value channel, Value outputBlock,
+                Value dw, int64_t lanes) {
+  const WinogradConv &c = f.conv;
+  const int64_t cell = f.channels * f.outputs, blockSums = c.form.cells() * cell, taps = c.form.taps * c.form.taps;
+  // Cells in the order of their groups.
+  SmallVector<int64_t> rowPlaces(c.form.side());
+  int64_t place = 0;
+  for (const auto &rows : c.form.rowGroups())
+    for (int64_t row : rows)
+      rowPlaces[row] = place++;
+  k.loop(k.constant(0), k.constant(f.outputs), lanes, [&](Value lane) {
+    Value first = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
+    SmallVector<Value> u;
+    for (int64_t p = 0; p < c.form.cells(); ++p)
+      u.push_back(k.load(sums, k.add(first, p * cell), lanes));
+    u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
+      SmallVector<Value> next;
+      Value at = k.add(first, k.mul(part, f.blocks() * blockSums));
+      for (auto [p, sum] : llvm::enumerate(carried))
+        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * cell), lanes)));
+      return next;
+    });
+    Value o = k.add(k.mul(outputBlock, f.outputs), lane);
+    Value to = k.add(k.mul(k.div(o, c.block), taps * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
+    to = k.add(to, k.mod(o, c.block));
+    transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; },
+                             [&](int64_t t, Value value) { k.store(value, dw, k.add(to, t * c.C * c.block), lanes); });
+  });
+}
+
 class Grad {
 public:
   Grad(KernelBuilder &k, const WinogradFilterGrad &f, Type element)
       : k(k), f(f), c(f.conv), element(element), lanes(k.lanes(element)), transforms(k, f.conv, element),
-        products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), sums(k.buffer(2)) {}
+        products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)) {}
 
   int64_t run() {
     int64_t bytes = k.target.vectorBytes / lanes, blockSums = f.cells() * f.channels * f.outputs;
@@ -32,7 +64,11 @@ public:
     Value outputBlock = k.mod(k.piece, c.O / f.outputs), rest = k.div(k.piece, c.O / f.outputs);
     Value channelBlock = k.mod(rest, c.C / f.channels), part = k.div(rest, c.C / f.channels);
     Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
-    target = k.mul(k.piece, f.groups() * blockSums);
+    const int64_t allSums = f.groups() * blockSums;
+    const bool ends = f.ends(bytes);
+    sums = ends ? k.scratch(element, allSums) : k.buffer(2);
+    target = ends ? k.constant(0) : k.mul(k.piece, allSums);
+    atOnce = perPart <= T;
 
     Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
     int64_t unitBytes = unit.getIntOrFloatBitWidth() / 8;
@@ -40,7 +76,8 @@ public:
     gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
     Value inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
     Value zero = k.zeroVector(element, lanes);
-    k.loop(k.constant(0), k.constant(f.groups() * blockSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
+    if (!atOnce)
+      k.loop(k.constant(0), k.constant(allSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
     k.loop(firstTile, lastTile, T, [&](Value from) {
       Value count = k.min(k.constant(T), k.sub(lastTile, from));
       Value used = k.ceilDiv(count, perSlot);
@@ -54,6 +91,9 @@ public:
                [&](Value p) { product(p, k.add(target, k.mul(group, blockSums)), used, inputs, grads); });
       });
     });
+    if (ends)
+      k.loop(k.constant(0), k.constant(f.channels), 1,
+             [&](Value channel) { endChannel(k, f, transforms, sums, target, channelBlock, channel, outputBlock, k.buffer(2), lanes); });
     return f.parts * f.blocks();
   }
 
@@ -67,6 +107,7 @@ private:
   Products products;
   Value x, dy, sums, target;
   int64_t inputCell = 0, gradCell = 0;
+  bool atOnce = false; ///< one run has all tiles of a piece
 
   /// These rows of cells of the `count` tiles from number `from` on, in `used` slots.
   void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows, Value inputs, Value grads) {
@@ -101,7 +142,7 @@ private:
         SmallVector<Value> start;
         for (int64_t i = 0; i < height; ++i)
           for (int64_t v = 0; v < chunk.vectors; ++v)
-            start.push_back(k.load(sums, address(i, v), lanes));
+            start.push_back(atOnce ? k.zeroVector(element, lanes) : k.load(sums, address(i, v), lanes));
         auto step = [&](Value t, SmallVector<Value> a) {
           Value xAt = k.add(k.add(k.mul(p, inputCell), k.mul(t, f.channels)), ch);
           Value yAt = k.add(k.add(k.mul(p, gradCell), k.mul(t, f.outputs)), chunk.start);
@@ -164,36 +205,12 @@ int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, T
 int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element) {
   const WinogradConv &c = f.conv;
   WinogradTransforms transforms(k, c, element);
-  int64_t lanes = k.lanes(element), cell = f.channels * f.outputs, blockSums = c.form.cells() * cell;
-  Value sums = k.buffer(0), dw = k.buffer(1);
+  const int64_t blockSums = c.form.cells() * f.channels * f.outputs;
   // A piece is one input channel.
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
   k.loop(k.constant(0), k.constant(c.O / f.outputs), 1, [&](Value outputBlock) {
-    k.loop(k.constant(0), k.constant(f.outputs), lanes, [&](Value lane) {
-      Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
-      from = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
-      // Cells in the order of their groups.
-      SmallVector<Value> u;
-      SmallVector<int64_t> rowPlaces(c.form.side());
-      for (int64_t p = 0; p < c.form.cells(); ++p)
-        u.push_back(k.load(sums, k.add(from, p * cell), lanes));
-      int64_t place = 0;
-      for (const auto &rows : c.form.rowGroups())
-        for (int64_t row : rows)
-          rowPlaces[row] = place++;
-      u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
-        SmallVector<Value> next;
-        Value at = k.add(from, k.mul(part, f.blocks() * blockSums));
-        for (auto [p, sum] : llvm::enumerate(carried))
-          next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * cell), lanes)));
-        return next;
-      });
-      Value o = k.add(k.mul(outputBlock, f.outputs), lane);
-      Value to = k.add(k.mul(k.div(o, c.block), c.form.taps * c.form.taps * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
-      to = k.add(to, k.mod(o, c.block));
-      transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; },
-                               [&](int64_t t, Value value) { k.store(value, dw, k.add(to, t * c.C * c.block), lanes); });
-    });
+    Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
+    endChannel(k, f, transforms, k.buffer(0), from, channelBlock, channel, outputBlock, k.buffer(1), k.lanes(element));
   });
   k.finish();
   return c.C;
