@@ -42,6 +42,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = direct.pairs;
     if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes)) {
+      c.filterInside = transformsInside(c, lanes);
       winograd(loc, family, c, x, w, made(outputs));
     } else {
       if (direct.pairs)
@@ -51,14 +52,21 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   } else if (family == "conv_input_grad") { // dy, w
     Memory dy = left(outputs), w = right(filter);
     int64_t block = filterBlock(g.C / g.G);
-    Memory turned = scratchMemory(filter, w.element);
-    transpose(loc, filterTransposition(g, block), w, turned);
-    Memory dx = made(inputs);
-    where[result].cropped = padded;
+    Memory turned = w;
     GatherConv direct = GatherConv::inputGrad(g, block, multipliesPairs(dy, g.O / g.G));
     WinogradConv c = WinogradConv::inputGrad(g, block);
     c.pairs = direct.pairs;
-    if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes)) {
+    const bool pays = !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes);
+    c.filterInside = pays && g.block % lanes == 0 && transformsInside(c, lanes);
+    if (c.filterInside) {
+      c.sourceBlock = g.block;
+    } else {
+      turned = scratchMemory(filter, w.element);
+      transpose(loc, filterTransposition(g, block), w, turned);
+    }
+    Memory dx = made(inputs);
+    where[result].cropped = padded;
+    if (pays) {
       winograd(loc, family, c, dy, turned, dx);
     } else {
       if (direct.pairs)
@@ -162,11 +170,16 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
 }
 
+bool Lowering::transformsInside(const WinogradConv &c, int64_t lanes) const {
+  return !keepsWeights() && c.mayTransformFilterInside(target, lanes);
+}
+
 void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y) {
   Type element = computedIn(y.element);
-  Memory u = scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
-  launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
+  Memory u = c.filterInside ? w : scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
+  if (!c.filterInside)
+    launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
+           [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
   auto build = [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); };
   if (!c.apart)
     return launch(loc, ("winograd_" + family).str(), c.text(), {ofImages(read(x), c.N), read(u), ofImages(write(y), c.N)}, c.flops(), build);
@@ -195,7 +208,7 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
            [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, computedIn(y.element)); });
     return;
   }
-  const bool packsOnce = StringRef(program.name).starts_with("predict"); // weights that stay are transposed once, and that form is the faster one then
+  const bool packsOnce = keepsWeights(); // they are transposed once, and that form is the faster one then
   const bool pairs = multipliesPairs(x, g.C), tiles = pairs && target.amx;
   if (!packsOnce && !tiles && g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
     launch(loc, "dense", g.text() + "sums", {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {

@@ -187,6 +187,9 @@ private:
   void filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy, const Memory &dw);
 
   /// The convolution in Winograd's form; w in the layout that `c.block` states.
+  /// Weights stay what they are from one run to the next: what is made of them alone is made once.
+  bool keepsWeights() const { return llvm::StringRef(program.name).starts_with("predict"); }
+  bool transformsInside(const WinogradConv &c, int64_t lanes) const;
   void winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y);
   void winogradFilterGrad(Location loc, const WinogradConv &c, const Memory &x, const Memory &dy, const Memory &dw);
 

@@ -44,25 +44,27 @@ static SmallVector<Value> transposedQuarters(KernelBuilder &k, SmallVector<Value
   return v;
 }
 
-int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
+void transposeTile(KernelBuilder &k, Value source, Value from, int64_t sourceRow, Value target, Value to, int64_t targetRow, Type element) {
   const int64_t lanes = k.lanes(element), quarter = quarterBytes * 8 / element.getIntOrFloatBitWidth();
+  for (int64_t s = 0; s < lanes; s += quarter) {
+    SmallVector<Value> vectors;
+    for (int64_t r = 0; r < quarter; ++r) {
+      Value gathered = k.zeroVector(element, lanes);
+      for (int64_t l = 0; l < lanes; l += quarter)
+        gathered = vector::InsertStridedSliceOp::create(k.b, k.loc, k.load(source, k.add(from, (r + l) * sourceRow + s), quarter), gathered, l, 1);
+      vectors.push_back(gathered);
+    }
+    vectors = transposedQuarters(k, vectors);
+    for (int64_t c = 0; c < quarter; ++c)
+      k.store(vectors[c], target, k.add(to, (s + c) * targetRow), lanes);
+  }
+}
+
+int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
+  const int64_t lanes = k.lanes(element);
   Value source = k.buffer(0), target = k.buffer(1);
   int64_t wholeRows = t.rows / lanes * lanes, wholeColumns = t.columns / lanes * lanes;
 
-  auto tile = [&](Value from, Value to) { // lanes x lanes
-    for (int64_t s = 0; s < lanes; s += quarter) {
-      SmallVector<Value> vectors;
-      for (int64_t r = 0; r < quarter; ++r) {
-        Value gathered = k.zeroVector(element, lanes);
-        for (int64_t l = 0; l < lanes; l += quarter)
-          gathered = vector::InsertStridedSliceOp::create(k.b, k.loc, k.load(source, k.add(from, (r + l) * t.sourceRow + s), quarter), gathered, l, 1);
-        vectors.push_back(gathered);
-      }
-      vectors = transposedQuarters(k, vectors);
-      for (int64_t c = 0; c < quarter; ++c)
-        k.store(vectors[c], target, k.add(to, (s + c) * t.targetRow), lanes);
-    }
-  };
   auto at = [&](Value base, Value r, int64_t rStride, Value s, int64_t sStride) {
     return k.add(base, k.add(k.mul(r, rStride), k.mul(s, sStride)));
   };
@@ -72,7 +74,7 @@ int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type elemen
   auto matrix = [&](Value from, Value to) {
     k.loop(k.constant(0), k.constant(wholeRows), lanes, [&](Value r) {
       k.loop(k.constant(0), k.constant(wholeColumns), lanes,
-             [&](Value s) { tile(at(from, r, t.sourceRow, s, 1), at(to, s, t.targetRow, r, 1)); });
+             [&](Value s) { transposeTile(k, source, at(from, r, t.sourceRow, s, 1), t.sourceRow, target, at(to, s, t.targetRow, r, 1), t.targetRow, element); });
     });
     auto rest = [&](int64_t r0, int64_t r1, int64_t s0, int64_t s1) {
       if (r0 < r1 && s0 < s1)

@@ -1,7 +1,7 @@
 // Winograd's convolution: the filter's transform, and tiles of the map through transform, a product for each cell and transform back.
 // In: WinogradConv, buffers.  Out: kernels. A piece is a run of tiles whose transformed inputs stay in the second-level cache, and takes them through
 // all filters. Where channels are many, that is so few tiles that the filters' way from memory takes longer than their multiplication: the map is then
-// transformed apart, into memory, and a piece is a longer run of tiles and one block of filters.
+// transformed apart, into memory, and a piece is a longer run of tiles and one block of filters, which it transforms itself where runs are few.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
@@ -76,7 +76,9 @@ public:
     const bool filtersOutside = c.transformedFilter() > runs * c.form.cells() * layout.cell;
     Value run = !c.apart ? k.piece : filtersOutside ? k.mod(k.piece, runs) : k.div(k.piece, blocks);
     Value first = k.mul(run, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
-    u = k.buffer(1), y = k.buffer(2);
+    u = c.filterInside ? k.scratch(element, c.form.cells() * filterCell(width)) : k.buffer(1), y = k.buffer(2);
+    if (c.sourceBlock)
+      square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
     sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
     if (c.apart) {
       inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
@@ -88,9 +90,21 @@ public:
     Value groups = k.ceilDiv(count, cut.group);
     auto throughBlock = [&](Value ob) {
       for (const LaneChunk &chunk : laneChunks(c.block, lanes)) {
-        k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
-          k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk); });
-        });
+        auto multiply = [&](Value firstChannel, bool addsTo) {
+          k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
+            k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk, firstChannel, addsTo); });
+          });
+        };
+        if (!c.filterInside) {
+          multiply(k.constant(0), false);
+        } else {
+          auto step = [&](Value channel, bool addsTo) {
+            transformFilter(ob, channel, chunk);
+            multiply(channel, addsTo);
+          };
+          step(k.constant(0), false);
+          k.loop(k.constant(channelsInside()), k.constant(c.C), channelsInside(), [&](Value channel) { step(channel, true); });
+        }
         k.loop(k.constant(0), count, 1, [&](Value slot) { finish(transforms.tileAt(k.add(first, slot)), slot, ob, chunk); });
       }
     };
@@ -122,7 +136,7 @@ private:
   InputLayout layout;
   WinogradTransforms transforms;
   Products products;
-  Value u, y, inputs, start, sums; // of the transformed tiles: memory, and where a piece's begin
+  Value u, square, y, inputs, start, sums; // of the transformed tiles: memory, and where a piece's begin
   int64_t sumCell = 0;
 
   Type kept() const { return c.pairs ? Type(k.b.getBF16Type()) : element; }
@@ -131,20 +145,74 @@ private:
     transforms.transformInput(x, transforms.tileAt(number), k.constant(0), {inputs, k.add(start, k.mul(slot, layout.tile)), layout.cell, c.C});
   }
 
-  /// sums[p, tiles of the group, chunk] = inputs[p, tiles, :] u[ob, p, :, chunk]. Slots past the last tile hold numbers that nobody reads.
-  void product(Value ob, Value p, Value g, const LaneChunk &chunk) {
-    const int64_t width = chunk.vectors * lanes, per = products.perUnit(), units = c.C / per, tile = layout.tile / per;
+  // ---- filters that a piece transforms itself: some input channels of one chunk of outputs, after which their products are added ----
+
+  /// The widest part of the channels that divides them, is whole vectors, and whose cells stay in the second-level cache beside the sums.
+  int64_t channelsInside() const {
+    int64_t part = c.C;
+    for (int64_t parts = 1; part > 64 || c.C % parts || part % lanes; part = c.C / ++parts)
+      ;
+    return part;
+  }
+  int64_t filterCell(int64_t width) const { return WinogradTransforms::cellStride(channelsInside() * width, k.target.vectorBytes / lanes); }
+
+  void transformFilter(Value ob, Value firstChannel, const LaneChunk &chunk) {
+    const int64_t taps = c.form.taps * c.form.taps, run = c.C * c.block, width = chunk.vectors * lanes;
+    if (!c.sourceBlock) {
+      Value from = k.add(k.add(k.mul(ob, taps * run), k.mul(firstChannel, c.block)), chunk.start);
+      transformFilters(k.buffer(1), from, run, c.block, k.constant(0), channelsInside(), chunk);
+      return;
+    }
+    // The filter as the forward convolution has it, [C/sourceBlock][taps][O][sourceBlock]: transposed by squares, in the first-level cache.
+    const int64_t tap = lanes * width;
+    k.loop(k.constant(0), k.constant(channelsInside()), lanes, [&](Value ch) {
+      Value channel = k.add(firstChannel, ch);
+      Value from = k.add(k.mul(k.div(channel, c.sourceBlock), taps * c.O * c.sourceBlock), k.mod(channel, c.sourceBlock));
+      from = k.add(from, k.mul(k.add(k.mul(ob, c.block), chunk.start), c.sourceBlock));
+      k.loop(k.constant(0), k.constant(taps), 1, [&](Value t) {
+        for (int64_t v = 0; v < chunk.vectors; ++v)
+          transposeTile(k, k.buffer(1), k.add(k.add(from, k.mul(t, c.O * c.sourceBlock)), v * lanes * c.sourceBlock), c.sourceBlock, square,
+                        k.add(k.mul(t, tap), v * lanes), width, element);
+      });
+      transformFilters(square, k.constant(0), tap, width, ch, lanes, chunk);
+    });
+  }
+
+  /// u[p, first ..., chunk] of `count` channels: taps `tap` elements apart, channels `row`.
+  void transformFilters(Value memory, Value from, int64_t tap, int64_t row, Value first, int64_t count, const LaneChunk &chunk) {
+    const int64_t side = c.form.taps, taps = side * side, width = chunk.vectors * lanes;
+    k.loop(k.constant(0), k.constant(count), 1, [&](Value ch) {
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        transforms.filter(
+            [&](int64_t i, int64_t j) {
+              int64_t t = i * side + j;
+              return k.load(memory, k.add(k.add(from, k.mul(ch, row)), (c.turned ? taps - 1 - t : t) * tap + v * lanes), lanes);
+            },
+            [&](int64_t p, Value value) { k.store(value, u, k.add(k.mul(k.add(first, ch), width), p * filterCell(width) + v * lanes), lanes); });
+    });
+  }
+
+  /// sums[p, tiles of the group, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
+  /// Slots past the last tile hold numbers that nobody reads.
+  void product(Value ob, Value p, Value g, const LaneChunk &chunk, Value firstChannel, bool addsTo) {
+    const int64_t width = chunk.vectors * lanes, per = products.perUnit(), tile = layout.tile / per;
+    const int64_t units = (c.filterInside ? channelsInside() : c.C) / per, row = c.filterInside ? width : c.block;
     Value slot = k.mul(g, cut.group);
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
-    Value filter = k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), units * c.block), chunk.start);
-    SmallVector<Value> total(cut.group * chunk.vectors, k.zeroVector(element, lanes));
+    Value filter = c.filterInside ? k.mul(p, filterCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), units * c.block), chunk.start);
+    if (c.filterInside)
+      from = k.add(from, firstChannel);
+    SmallVector<Value> total;
+    for (int64_t t = 0; t < cut.group; ++t)
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
     constexpr int64_t unroll = 4; // divides half the lanes, and so the units
     total = k.loop(k.constant(0), k.constant(units), unroll, total, [&](Value ch, ValueRange carried) -> SmallVector<Value> {
       SmallVector<Value> a(carried);
       for (int64_t i = 0; i < unroll; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors; ++v)
-          lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, c.block)), i * c.block + v * lanes), lanes));
+          lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, row)), i * row + v * lanes), lanes));
         for (int64_t t = 0; t < cut.group; ++t) {
           Value value = products.splat(inputs, k.add(k.add(from, ch), t * tile + i));
           for (int64_t v = 0; v < chunk.vectors; ++v)
@@ -227,11 +295,16 @@ WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
   return c;
 }
 
-std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, apart, form.outputs, form.taps}); }
+std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, apart, filterInside, sourceBlock, form.outputs, form.taps}); }
 
 int64_t WinogradConv::transformedMap(const TargetInfo &target, int64_t lanes) const {
   const Cut cut = cutApart(*this, target, lanes);
   return (tiles() + cut.tiles - 1) / cut.tiles * form.cells() * InputLayout(*this, cut, target, lanes).cell;
+}
+
+bool WinogradConv::mayTransformFilterInside(const TargetInfo &target, int64_t lanes) const {
+  constexpr int64_t mostRuns = 4; // each transforms all filters
+  return apart && !pairs && evenSplit(tiles(), cutApart(*this, target, lanes).tiles).size() <= mostRuns;
 }
 
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {

@@ -24,6 +24,8 @@ struct WinogradConv {
   bool turned = false; ///< the filter is given with its taps in reverse order, rows and columns
   bool pairs = false;  ///< the transformed maps and filters are kept and multiplied as pairs of bf16
   bool apart = false;  ///< the map is transformed by a kernel of its own, into memory
+  bool filterInside = false; ///< with `apart`: each piece transforms its filters itself
+  int64_t sourceBlock = 0;   ///< with `filterInside` and `turned`: the filter is given as the forward convolution has it, in blocks of so many of its outputs
 
   static WinogradConv forward(const WindowGeometry &g);
   static WinogradConv inputGrad(const WindowGeometry &g, int64_t block);
@@ -34,6 +36,8 @@ struct WinogradConv {
   int64_t transformedFilter() const { return form.cells() * C * O; } ///< elements
   /// The transformed map in memory, elements; with `apart`.
   int64_t transformedMap(const TargetInfo &target, int64_t lanes) const;
+  /// Whether few enough pieces share a filter for each to transform it, which saves the transformed filters' way through memory.
+  bool mayTransformFilterInside(const TargetInfo &target, int64_t lanes) const;
   uint64_t flops() const { return 2ull * tiles() * form.cells() * C * O; }
   std::string text() const;
 };
