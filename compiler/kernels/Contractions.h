@@ -34,11 +34,14 @@ struct GatherConv {
   // Strides of the filter in elements: from block to block, per tap row, tap column and input channel; lanes are contiguous.
   int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0;
   bool pairs = false; ///< inChannels, the filter's strides and the buffers x and w count pairs of bf16 along the input channels
+  int64_t sourceBlock = 0; ///< input gradient: the filter is given as the forward convolution has it, in blocks of so many of its outputs, and transposed by each piece
 
   /// Forward: filter [O/block][KH][KW][C/G][block].
   static GatherConv forward(const WindowGeometry &g, bool pairs = false);
   /// Input gradient: filter packed as [C/block][KH][KW][O/G][block].
   static GatherConv inputGrad(const WindowGeometry &g, int64_t block, bool pairs = false);
+  /// Whether an input gradient's pieces may transpose their filters themselves: each has a block of them that no other piece needs.
+  bool mayTranspose(const TargetInfo &target, int64_t lanes, int64_t sourceBlock) const;
   uint64_t flops() const;
 };
 /// A run of tiles of one width along an output row in which every tap reaches the same pixels.

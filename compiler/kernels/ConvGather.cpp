@@ -108,7 +108,9 @@ public:
     Value lastRow = k.min(k.add(firstRow, cut.rowsPerPiece), k.constant(c.OH));
 
     auto block = [&](Value ob) {
-      Value wBase = k.mul(ob, c.wBlock);
+      Value wBase = c.sourceBlock ? k.constant(0) : k.mul(ob, c.wBlock);
+      if (c.sourceBlock)
+        transposeFilters(ob);
       Value outBase = k.mul(ob, c.block);
       int64_t blocksPerGroup = c.outChannels / c.groups / c.block;
       Value group = k.div(ob, blocksPerGroup);
@@ -134,6 +136,22 @@ private:
   int64_t lanes;
   Products products;
   Value x, w, y;
+
+  /// From [inChannels/sourceBlock][taps][outChannels][sourceBlock] to this piece's [taps][inChannels][block].
+  void transposeFilters(Value ob) {
+    const int64_t tap = c.inChannels * c.block, taps = c.wBlock / tap;
+    Value source = w;
+    w = k.scratch(element, c.wBlock);
+    k.loop(k.constant(0), k.constant(c.inChannels), lanes, [&](Value ch) {
+      Value from = k.add(k.mul(k.div(ch, c.sourceBlock), taps * c.outChannels * c.sourceBlock), k.mod(ch, c.sourceBlock));
+      from = k.add(from, k.mul(ob, c.block * c.sourceBlock));
+      k.loop(k.constant(0), k.constant(taps), 1, [&](Value t) {
+        for (int64_t lane = 0; lane < c.block; lane += lanes)
+          transposeTile(k, source, k.add(k.add(from, k.mul(t, c.outChannels * c.sourceBlock)), lane * c.sourceBlock), c.sourceBlock, w,
+                        k.add(k.add(k.mul(t, tap), k.mul(ch, c.block)), lane), c.block, element);
+      });
+    });
+  }
 
   void image(Value n, int64_t images, Value firstRow, Value lastRow, Value wBase, Value outBase, Value inBase) {
     for (const Phase &rowPhase : c.rows) {
@@ -295,6 +313,13 @@ GatherConv GatherConv::inputGrad(const WindowGeometry &g, int64_t block, bool pa
   c.wRow = c.wColumn * g.KW;
   c.wBlock = c.wRow * g.KH;
   return c;
+}
+
+bool GatherConv::mayTranspose(const TargetInfo &target, int64_t lanes, int64_t sourceBlock) const {
+  constexpr int64_t stackBytes = 768 << 10;
+  const Cut cut = cutOf(*this, target, lanes);
+  return !pairs && groups == 1 && cut.blocksInPieces && cut.imagePieces * cut.rowPieces == 1 && block % lanes == 0 && sourceBlock % lanes == 0 && inChannels % lanes == 0 &&
+         wBlock * target.vectorBytes / lanes <= stackBytes;
 }
 
 uint64_t GatherConv::flops() const {

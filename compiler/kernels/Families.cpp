@@ -60,6 +60,8 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     c.filterInside = pays && g.block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {
       c.sourceBlock = g.block;
+    } else if (!pays && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
+      direct.sourceBlock = g.block;
     } else {
       turned = scratchMemory(filter, w.element);
       transpose(loc, filterTransposition(g, block), w, turned);
@@ -166,7 +168,7 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
                   [&](KernelBuilder &k, ArrayRef<int>) { return buildAmxConv(k, c); });
   }
   int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
-  launch(loc, family, (key + (c.pairs ? "pairs" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
+  launch(loc, family, (key + (c.pairs ? "pairs" : c.sourceBlock ? "transposing" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
 }
 

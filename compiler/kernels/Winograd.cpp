@@ -267,10 +267,11 @@ bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
 }
 
 /// Vector instructions of the convolution: products, transforms with their loads and stores, the filter's transform.
-double costOf(const WinogradConv &c, int64_t lanes) {
+double costOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   const WinogradMatrices m = WinogradMatrices::of(c.form);
   const double n = double(c.form.side()), r = double(c.form.taps), o = double(c.form.outputs), cells = n * n;
-  constexpr double address = 6, tile = 40, scattered = 2.5; // of addresses and loops; stores to as many places as there are cells
+  constexpr double address = 6, tile = 40;
+  const double scattered = c.mayTransformFilterInside(target, lanes) ? 1.2 : 2.5; // of addresses and loops; stores to as many places as there are cells, and to memory
   const double input = 2 * cells + 2 * n * double(winogradOperations(m.input)) + address;
   const double output = cells + o * o + (n + o) * double(winogradOperations(m.output));
   const double filter = scattered * (r * r + cells + (r + n) * double(winogradOperations(m.filter)));
@@ -325,7 +326,7 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
     WinogradConv tried = c;
     tried.form = form, tried.apart = false;
     tried.apart = paysApart(tried, target, lanes);
-    if (const double cost = costOf(tried, lanes); cost < least)
+    if (const double cost = costOf(tried, target, lanes); cost < least)
       least = cost, c = tried, pays = true;
   }
   return pays;
