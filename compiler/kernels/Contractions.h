@@ -40,8 +40,11 @@ struct GatherConv {
   static GatherConv forward(const WindowGeometry &g, bool pairs = false);
   /// Input gradient: filter packed as [C/block][KH][KW][O/G][block].
   static GatherConv inputGrad(const WindowGeometry &g, int64_t block, bool pairs = false);
+  /// The same where results are few: `sums`, the filter as the forward convolution has it.
+  static GatherConv inputGradOfSums(const WindowGeometry &g);
   /// Whether an input gradient's pieces may transpose their filters themselves: each has a block of them that no other piece needs.
   bool mayTranspose(const TargetInfo &target, int64_t lanes, int64_t sourceBlock) const;
+  bool sums = false; ///< vectors run along inChannels, whose products are summed at the end: for results too few to fill a vector
   uint64_t flops() const;
 };
 /// A run of tiles of one width along an output row in which every tap reaches the same pixels.
@@ -62,6 +65,9 @@ struct TapRows {
 };
 TapRows tapRows(KernelBuilder &builder, const GatherConv &c, const Phase &rows, mlir::Value i);
 
+/// The sum of the lanes of each of as many vectors as they have lanes, in their order: halves of two vectors are added and stand side by side in
+/// one, until one vector is left.
+mlir::Value sumsOfLanes(KernelBuilder &k, llvm::SmallVector<mlir::Value> vectors);
 /// Buffers: x, w, y.
 int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element);
 /// Whether its pieces are cut as ImageCut says.

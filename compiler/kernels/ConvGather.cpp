@@ -1,5 +1,6 @@
 // Convolution as a gather: each register tile holds pixels x channels of the output, and walks the taps and input channels.
-// In: GatherConv, buffers x, w, y.  Out: loops whose inner body is a rank-1 update of the tile with vector.fma.
+// In: GatherConv, buffers x, w, y.  Out: loops whose inner body is a rank-1 update of the tile with vector.fma; or, where a pixel has few results, products
+// of vectors along the input channels, an accumulator for each result, whose lanes are summed at the end.
 //
 // Padding is never stored: rows outside the map shorten the loop over tap rows, and for the columns each tile is written out with just the
 // pixels that a tap can reach. So no multiplication by zero is done, and no map is copied.
@@ -38,6 +39,8 @@ Phase forwardPhase(int64_t outputs, int64_t K, int64_t D, int64_t P) {
 
 /// Pixels of a register tile. With few channels a tile is soon done, and storing it counts: several are under way at once.
 int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target) {
+  if (c.sums)
+    return std::min<int64_t>(16, target.registers * 3 / 4 / c.outChannels);
   constexpr int64_t fewChannels = 4, fewPixels = 8, enough = 14;
   return tilePixels(vectors, target, c.inChannels / c.groups <= fewChannels && !c.pairs ? fewPixels : enough);
 }
@@ -97,6 +100,8 @@ public:
 
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
+    if (c.sums)
+      sumsOfTile = k.scratch(element, (pixelsOf(c, 1, k.target) * c.outChannels + lanes - 1) / lanes * lanes);
     Value rest = k.piece;
     Value rowPiece = k.mod(rest, cut.rowPieces);
     rest = k.div(rest, cut.rowPieces);
@@ -109,7 +114,7 @@ public:
 
     auto block = [&](Value ob) {
       Value wBase = c.sourceBlock ? k.constant(0) : k.mul(ob, c.wBlock);
-      if (c.sourceBlock)
+      if (c.sourceBlock && !c.sums)
         transposeFilters(ob);
       Value outBase = k.mul(ob, c.block);
       int64_t blocksPerGroup = c.outChannels / c.groups / c.block;
@@ -136,6 +141,7 @@ private:
   int64_t lanes;
   Products products;
   Value x, w, y;
+  Value sumsOfTile; ///< scratch memory for the results of a tile
 
   /// From [inChannels/sourceBlock][taps][outChannels][sourceBlock] to this piece's [taps][inChannels][block].
   void transposeFilters(Value ob) {
@@ -168,6 +174,10 @@ private:
   void row(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value wBase, Value outBase, Value inBase) {
     for (const LaneChunk &chunk : laneChunks(c.block, lanes))
       for (const ColumnRun &run : columnRuns(c, columns, std::max<int64_t>(1, pixelsOf(c, chunk.vectors, k.target) / images))) {
+        auto tile = [&](Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value j, const ColumnRun &run, const LaneChunk &chunk, Value wBase,
+                        Value outBase, Value inBase) {
+          c.sums ? sumTile(n, images, i, rows, columns, j, run) : this->tile(n, images, i, rows, columns, j, run, chunk, wBase, outBase, inBase);
+        };
         if (run.tiles <= 1)
           tile(n, images, i, rows, columns, k.constant(run.first), run, chunk, wBase, outBase, inBase);
         else
@@ -247,6 +257,59 @@ private:
           k.store(acc[(m * width + q) * chunk.vectors + v], y, k.add(out, offset), laneWidth(v));
         }
   }
+
+  /// The tile of `images` x run.width pixels from column j and all results; taps and filters as in tile().
+  void sumTile(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value j, const ColumnRun &run) {
+    const int64_t width = run.width, results = c.outChannels, count = images * width * results;
+    SmallVector<Value> acc(count, k.zeroVector(element, lanes));
+    if (!rows.taps.empty() && !columns.taps.empty()) {
+      TapRows reach = tapRows(k, c, rows, i);
+      acc = k.loop(reach.lo, reach.hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
+        Value sourceRow = k.add(reach.base, k.mul(t, reach.stride)), wRow = k.mul(k.add(k.mul(t, reach.kStride), reach.k), c.wRow);
+        Value xRow = k.mul(k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW)), c.inChannels);
+        SmallVector<Value> sums(carried);
+        for (const Tap &tap : columns.taps)
+          sums = k.loop(k.constant(0), k.constant(c.inChannels / c.sourceBlock), 1, sums, [&](Value block, ValueRange inner) -> SmallVector<Value> {
+            SmallVector<Value> a(inner);
+            Value wTap = k.add(k.add(wRow, k.mul(block, c.wBlock)), tap.k * c.wColumn), xBlock = k.add(xRow, k.mul(block, c.sourceBlock));
+            for (int64_t lane = 0; lane < c.sourceBlock; lane += lanes) {
+              const int64_t used = std::min(lanes, c.sourceBlock - lane);
+              SmallVector<Value> filter;
+              for (int64_t r = 0; r < results; ++r)
+                filter.push_back(k.load(w, k.add(wTap, r * c.sourceBlock + lane), lanes, used));
+              for (int64_t m = 0; m < images; ++m)
+                for (int64_t q = 0; q < width; ++q) {
+                  if (!run.reaches(c, q, tap.offset))
+                    continue;
+                  int64_t offset = m * c.IH * c.IW * c.inChannels + (q * c.sourceStepW + tap.offset) * c.inChannels + lane;
+                  Value pixel = k.load(x, k.add(xBlock, offset), lanes, used);
+                  for (int64_t r = 0; r < results; ++r) {
+                    Value &sum = a[(m * width + q) * results + r];
+                    sum = k.fma(pixel, filter[r], sum);
+                  }
+                }
+            }
+            return a;
+          });
+        return sums;
+      });
+    }
+    const int64_t held = (count + lanes - 1) / lanes * lanes;
+    acc.resize(held, k.zeroVector(element, lanes));
+    for (int64_t at = 0; at < held; at += lanes)
+      k.store(sumsOfLanes(k, {acc.begin() + at, acc.begin() + at + lanes}), sumsOfTile, k.constant(at), lanes);
+    Value outRow = k.add(k.mul(i, rows.step), rows.start), outColumn = k.add(k.mul(j, columns.step), columns.start);
+    Value out = k.mul(k.add(k.mul(k.add(k.mul(n, c.OH), outRow), c.OW), outColumn), results);
+    // Results of neighbours lie side by side, but for strides.
+    const int64_t together = columns.step == 1 ? width * results : results;
+    for (int64_t m = 0; m < images; ++m)
+      for (int64_t first = 0; first < width * results; first += together)
+        for (int64_t at = 0; at < together; at += lanes) {
+          const int64_t used = std::min(lanes, together - at);
+          Value sums = k.load(sumsOfTile, k.constant(m * width * results + first + at), lanes, used);
+          k.store(sums, y, k.add(out, m * c.OH * c.OW * results + first * columns.step + at), used);
+        }
+  }
 };
 
 } // namespace
@@ -310,6 +373,15 @@ GatherConv GatherConv::inputGrad(const WindowGeometry &g, int64_t block, bool pa
   c.groups = g.G, c.block = block;
   c.wChannel = block;
   c.wColumn = c.wChannel * (channels / g.G);
+  c.wRow = c.wColumn * g.KW;
+  c.wBlock = c.wRow * g.KH;
+  return c;
+}
+
+GatherConv GatherConv::inputGradOfSums(const WindowGeometry &g) {
+  GatherConv c = inputGrad(g, g.C);
+  c.sums = true, c.sourceBlock = g.block;
+  c.wColumn = g.C * g.block;
   c.wRow = c.wColumn * g.KW;
   c.wBlock = c.wRow * g.KH;
   return c;

@@ -7,10 +7,7 @@
 using namespace mlir;
 
 namespace cnnc {
-namespace {
 
-/// The sum of the lanes of each of as many vectors as they have lanes, in their order: halves of two vectors are added and stand side by
-/// side in one, until one vector is left.
 Value sumsOfLanes(KernelBuilder &k, SmallVector<Value> vectors) {
   const int64_t lanes = vectors.size();
   for (int64_t segment = lanes; segment > 1; segment /= 2) {
@@ -28,6 +25,8 @@ Value sumsOfLanes(KernelBuilder &k, SmallVector<Value> vectors) {
   }
   return vectors.front();
 }
+
+namespace {
 
 /// Tiles of a dense layer; one object a kernel. Extents along i count pairs where `pairs`.
 class DenseDots {

@@ -56,13 +56,17 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     GatherConv direct = GatherConv::inputGrad(g, block, multipliesPairs(dy, g.O / g.G));
     WinogradConv c = WinogradConv::inputGrad(g, block);
     c.pairs = direct.pairs;
-    const bool pays = !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes);
+    constexpr int64_t fewResults = 4;
+    const bool sums = !direct.pairs && g.G == 1 && g.C <= fewResults && g.C * 2 < lanes && g.O >= lanes;
+    if (sums)
+      direct = GatherConv::inputGradOfSums(g);
+    const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes);
     c.filterInside = pays && g.block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {
       c.sourceBlock = g.block;
-    } else if (!pays && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
+    } else if (!pays && !sums && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
       direct.sourceBlock = g.block;
-    } else {
+    } else if (!sums) {
       turned = scratchMemory(filter, w.element);
       transpose(loc, filterTransposition(g, block), w, turned);
     }
@@ -168,7 +172,7 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
                   [&](KernelBuilder &k, ArrayRef<int>) { return buildAmxConv(k, c); });
   }
   int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
-  launch(loc, family, (key + (c.pairs ? "pairs" : c.sourceBlock ? "transposing" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
+  launch(loc, family, (key + (c.pairs ? "pairs" : c.sums ? "sums" : c.sourceBlock ? "transposing" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
 }
 
