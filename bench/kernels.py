@@ -6,7 +6,7 @@
 A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
 layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.
 A line a kernel: milliseconds of its fastest step, GFLOP/s, and the share of the bound that is reached: of the FMA peak for contractions, of a plain copy's
-bandwidth for the others. A convolution is counted by the multiply-adds of its definition; Winograd's kernels, which do 36 for each 144 of them in tiles
+bandwidth for the others; for depthwise convolutions, of the nearer one. A convolution is counted by the multiply-adds of its definition; Winograd's kernels, which do 36 for each 144 of them in tiles
 of 4x4, have a second share, of what they do, in brackets."""
 import argparse
 import json
@@ -88,6 +88,8 @@ def main():
                 winograd = k["operation"].startswith("winograd_") and k["gflop"] > 0
                 operation = k["operation"].removeprefix("winograd_")
                 contraction = operation.startswith(CONTRACTIONS) and k["gflop"] > 0
+                if operation.startswith("depthwise"):
+                    contraction = k["share_of_peak"] > k["share_of_copy"]
                 share_of_mean = k["ms_min"] / k["ms"]
                 done = (k["share_of_peak"] if contraction else k["share_of_copy"]) / share_of_mean
                 counted = definition / k["gflop"] if winograd else 1

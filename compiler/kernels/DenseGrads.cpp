@@ -77,8 +77,8 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
 
   k.loop(k.constant(0), k.constant(N), images, [&](Value n) {
     Value count = k.min(k.constant(images), k.sub(k.constant(N), n)), isFirst = k.equal(n, k.constant(0));
-    strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
-      k.loop(k.constant(0), count, 1, [&](Value r) {
+    k.loop(k.constant(0), count, 1, [&](Value r) {
+      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
         Value from = k.add(k.mul(k.add(n, r), I), column), to = k.add(k.mul(number, images * chunk), k.mul(r, chunk));
         for (auto [v, width] : llvm::enumerate(widths))
           k.store(k.load(x, k.add(from, v * lanes), lanes, width), xs, k.add(to, v * lanes), lanes);
@@ -155,8 +155,10 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
 
   /// Adds the products of `count` outputs from `o` on to the rows of the part; the first ones begin from zero.
   auto block = [&](Value o, int64_t count, bool first) {
-    strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
-      k.loop(k.constant(0), k.constant(count), 1, [&](Value r) {
+    Value next = k.min(k.add(o, outputs), k.constant(O - count));
+    // Row by row: the caches prefetch along rows.
+    k.loop(k.constant(0), k.constant(count), 1, [&](Value r) {
+      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
         Value from = k.add(k.mul(k.add(o, r), I), column), to = k.add(k.mul(number, outputs * chunk), k.mul(r, chunk));
         for (auto [v, width] : llvm::enumerate(widths))
           k.store(k.load(w, k.add(from, v * lanes), lanes, width), panel, k.add(to, v * lanes), lanes);
@@ -176,6 +178,8 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
             sums.push_back(first ? k.zeroVector(element, lanes) : k.load(dx, address(i, v), lanes, widths[v]));
         auto output = [&](Value r, SmallVector<Value> s) {
           SmallVector<Value> values;
+          for (size_t v = 0; v < vectors; ++v) // what the next panel is copied from
+            k.prefetch(w, k.add(k.add(k.mul(k.add(next, r), I), column), int64_t(v) * lanes));
           for (size_t v = 0; v < vectors; ++v)
             values.push_back(k.load(panel, k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes));
           for (int64_t i = 0; i < height; ++i) {

@@ -76,6 +76,9 @@ public:
   mlir::Value dot(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return mlir::vector::FMAOp::create(b, loc, x, y, z); }
 
+  /// Asks the second-level cache for what stands at `index`.
+  void prefetch(mlir::Value buffer, mlir::Value index) { mlir::memref::PrefetchOp::create(b, loc, buffer, index, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true); }
+
   /// Memory of this call alone, on its stack, at the start of a line of the cache.
   mlir::Value scratch(mlir::Type element, int64_t elements) {
     return mlir::memref::AllocaOp::create(b, loc, mlir::MemRefType::get({elements}, element), b.getI64IntegerAttr(64));
