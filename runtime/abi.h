@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CNN_ABI_VERSION 4u
+#define CNN_ABI_VERSION 5u
 
 /* One buffer that a kernel touches. */
 typedef struct cnn_buffer_info {
@@ -49,6 +49,8 @@ typedef struct cnn_call {
   void *runtime;         /* the runtime's own: its thread pool, traces */
   uint32_t prepared;     /* infer, infer_one: 1 where the last call with this arena was of the same function and no tensor has changed since:
                             what depends on tensors alone (transformed and packed filters) still stands there and is not made again */
+  void *gradients;       /* train_step: gradient_bytes of memory for the gradients that are not in the arena, since the kernels that make them
+                            update their parameters too; null: nobody wants them */
 } cnn_call;
 
 /* Runs every piece of the kernel and returns when all are done.  Called by generated code; defined by the runtime. */
@@ -75,6 +77,8 @@ typedef struct cnn_function {
   uint64_t loss_offset;   /* train_step: where the mean loss (one element) stands */
 } cnn_function;
 
+#define CNN_APART (UINT64_C(1) << 63)
+
 /* A program may carry a model for several levels of processors: cnn_the_model, the most demanding, leads to the others. They share the
  * description, and so the tensors and their storage; arenas, pieces and rounding are each one's own. */
 typedef struct cnn_model {
@@ -86,7 +90,9 @@ typedef struct cnn_model {
   cnn_function infer;       /* a batch of the training size */
   cnn_function infer_one;   /* batch = 1 */
   const uint64_t *gradient_offsets; /* one per entry of description["tensors"]: where in train_step's arena its gradient (before
-                                       clipping, in the tensor's storage layout) stands after the call; UINT64_MAX: it has none */
+                                       clipping, in the tensor's storage layout) stands after the call; with CNN_APART set, where
+                                       in cnn_call.gradients; UINT64_MAX: it has none */
+  uint64_t gradient_bytes;          /* of cnn_call.gradients */
   double (*schedule)(double epoch, double epochs); /* the factor of lr: epoch is a real number, counted from 0 */
   /* This processor must have the features that the code was compiled for: returns 0, or 1 if it lacks one. */
   const char *cpu;          /* as given to --mcpu, resolved: e.g. "znver4" */

@@ -23,7 +23,7 @@ public:
     bufferInfo = StructType::create({i64, i32, i32}, "cnn_buffer_info");
     kernel = StructType::create({ptr, i64, ptr, ptr, i64, i64, i32, ptr}, "cnn_kernel");
     function = StructType::create({i64, i64, ptr, i64, i64}, "cnn_function");
-    model = StructType::create({i32, i32, ptr, i64, function, function, function, ptr, ptr, ptr, ptr, ptr}, "cnn_model");
+    model = StructType::create({i32, i32, ptr, i64, function, function, function, ptr, i64, ptr, ptr, ptr, ptr}, "cnn_model");
     chain = StructType::create({i64, i32, ptr, ptr}, "cnn_chain");
     launch = m.getOrInsertFunction("cnn_rt_launch", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
     launchChain = m.getOrInsertFunction("cnn_rt_chain", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
@@ -31,13 +31,16 @@ public:
 
   void build() {
     std::vector<Constant *> gradients;
-    for (int64_t buffer : t.trainStep.gradientBuffers)
-      gradients.push_back(b.getInt64(buffer < 0 ? UINT64_MAX : t.trainStep.buffers[buffer].offset));
+    for (int64_t i : t.trainStep.gradientBuffers) {
+      const Buffer *buffer = i < 0 ? nullptr : &t.trainStep.buffers[i];
+      gradients.push_back(b.getInt64(!buffer ? UINT64_MAX : buffer->space == Buffer::Space::Gradient ? CNN_APART | uint64_t(buffer->offset) : buffer->offset));
+    }
     Constant *schedule = m.getFunction("schedule");
     Constant *trainStep = t.trainStep.launches.empty() ? ConstantAggregateZero::get(function) : program(t.trainStep); // none: inference alone
     auto *value = ConstantStruct::get(
         model, {b.getInt32(CNN_ABI_VERSION), b.getInt32(t.isF64 ? CNN_F64 : CNN_F32), description(), b.getInt64(t.description.size()),
-                trainStep, program(t.predict), program(t.predictOne), array(i64, gradients), schedule, text(processor.cpu),
+                trainStep, program(t.predict), program(t.predictOne), array(i64, gradients),
+                b.getInt64(t.trainStep.gradientBytes), schedule, text(processor.cpu),
                 text(processor.features), t.hasNextLevel ? shared(nameOfLevel(t.level + 1), model, nullptr) : ConstantPointerNull::get(ptr)});
     shared(nameOfLevel(t.level), model, value);
   }
@@ -117,6 +120,8 @@ private:
     Value *secondLabels = b.CreateLoad(ptr, field(offsetof(cnn_call, second_labels)), "second_labels");
     Value *mix = b.CreateLoad(ptr, field(offsetof(cnn_call, mix)), "mix");
     Value *tensors = b.CreateLoad(ptr, field(offsetof(cnn_call, tensors)), "tensors");
+    Value *gradients = p.gradientBytes ? b.CreateLoad(ptr, field(offsetof(cnn_call, gradients)), "gradients") : nullptr;
+    Value *noGradients = gradients ? b.CreateIsNull(gradients) : nullptr;
     // The buffers of a launch, or of the launches of a chain one behind the other.
     size_t most = 1, mostLists = 1;
     for (const Launch &l : p.launches)
@@ -166,6 +171,8 @@ private:
       case Buffer::Space::Tensor:
         base = b.CreateLoad(ptr, b.CreateConstGEP1_64(ptr, tensors, buffer.index));
         break;
+      case Buffer::Space::Gradient:
+        return b.CreateSelect(noGradients, gradients, b.CreateConstGEP1_64(b.getInt8Ty(), gradients, offset + buffer.offset));
       }
       return b.CreateConstGEP1_64(b.getInt8Ty(), base, offset);
     };

@@ -11,7 +11,7 @@ int64_t combinePieces(int64_t C) {
   return (C + perPiece - 1) / perPiece;
 }
 
-void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type partial, Type out) {
+void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type partial, Type out, StoreLanes store) {
   int64_t lanes = k.lanes(out), pieces = combinePieces(C);
   constexpr int64_t perPiece = 4096;
   auto join = [&](Value x, Value y) -> Value {
@@ -26,7 +26,7 @@ void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, Type p
     })[0];
     if (partial != out)
       sum = arith::TruncFOp::create(k.b, k.loc, VectorType::get(lanes, out), sum);
-    k.store(sum, k.buffer(1), c, width);
+    store(sum, c, width);
   };
   int64_t whole = C / lanes * lanes;
   Value first = k.mul(k.piece, perPiece);

@@ -80,6 +80,7 @@ struct FilterGrad {
   int64_t groups = 1, block = 1;
   int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0; ///< strides of dw in elements
   int64_t parts = 1;                                      ///< partial sums over images; with more than one, dw is [parts][size]
+  bool atOnce = false;                                    ///< a part is one block of pixels, whatever the tiles' choice
   bool pairs = false; ///< columns of x and dy are pairs of bf16: W, OW and SW count in them, and padding is stored
   int64_t size() const { return yChannels * KH * KW * (xChannels / groups); }
   static FilterGrad of(const WindowGeometry &g);
@@ -87,9 +88,11 @@ struct FilterGrad {
   static FilterGrad ofPairs(const WindowGeometry &g);
   uint64_t flops() const { return (pairs ? 4ull : 2ull) * N * OH * OW * yChannels * KH * KW * (xChannels / groups); }
   int64_t pieces() const;
+  /// Whether a part is one block of pixels by rule: a tile's sums are whole then when they are stored, otherwise dw keeps them in between.
+  bool mayBeAtOnce(const TargetInfo &target) const;
 };
-/// Buffers: x, dy, dw.
-void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, mlir::Type element);
+/// Buffers: x, dy, dw. The gradients in this file go through `store`, from where they begin to be dw's.
+void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, mlir::Type element, StoreLanes store);
 /// How many partial sums: enough pieces for many threads without partial sums larger than the caches.
 int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
 
@@ -98,7 +101,9 @@ int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::T
 /// The same for many rows: a panel of the weights is read again and again. `pairs`: I counts pairs, which bf16 holds in x.
 int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, bool pairs);
 /// dw[o,i] = sum_n dy[n,o] x[n,i]. Buffers: x, dy, dw. Returns the pieces.
-int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, StoreLanes store);
+/// Whether sums over so many rows are whole when they are stored.
+bool denseFilterGradIsAtOnce(int64_t N);
 /// dx[n,i] = sum_o dy[n,o] w[o,i]. Buffers: w, dy, dx. Returns the pieces.
 int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
 

@@ -15,10 +15,24 @@ namespace {
 /// Blocks of dw are separate pieces where it is too large for partial sums.
 bool cutByFilter(const FilterGrad &f) { return f.parts < 8; }
 
+/// Pixels are taken in blocks of about `blockPixels`: images where they are small, else rows of one image.
+struct PixelBlock {
+  int64_t images, rows;
+};
+PixelBlock blockOf(const FilterGrad &f, const TargetInfo &target) {
+  if (f.atOnce)
+    return {(f.N + f.parts - 1) / f.parts, f.OH};
+  const int64_t blockPixels = target.choice.of(Knob::GradPixels, 128), imagesPerPart = (f.N + f.parts - 1) / f.parts;
+  int64_t images = std::clamp<int64_t>(blockPixels / (f.OH * f.OW), 1, imagesPerPart);
+  if (f.OH * f.OW == 1) // dense: the sums stay in registers over all images
+    images = imagesPerPart;
+  return {images, images > 1 ? f.OH : std::clamp<int64_t>(blockPixels / f.OW, 1, f.OH)};
+}
+
 class Grad {
 public:
-  Grad(KernelBuilder &k, const FilterGrad &f, Type element)
-      : k(k), f(f), element(element), lanes(k.lanes(element)), products(k, f.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), dw(k.buffer(2)) {}
+  Grad(KernelBuilder &k, const FilterGrad &f, Type element, StoreLanes store)
+      : k(k), f(f), store(store), element(element), lanes(k.lanes(element)), products(k, f.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), dw(k.buffer(2)) {}
 
   void run() {
     Value part = k.mod(k.piece, f.parts);
@@ -28,12 +42,7 @@ public:
     Value lastImage = k.min(k.add(firstImage, imagesPerPart), k.constant(f.N));
     Value out = k.mul(part, f.size());
 
-    // Blocks of about `blockPixels` pixels: images where they are small, else rows of one image.
-    const int64_t blockPixels = k.target.choice.of(Knob::GradPixels, 128);
-    int64_t images = std::clamp<int64_t>(blockPixels / (f.OH * f.OW), 1, imagesPerPart);
-    if (f.OH * f.OW == 1) // dense: the sums stay in registers over all images
-      images = imagesPerPart;
-    int64_t rows = images > 1 ? f.OH : std::clamp<int64_t>(blockPixels / f.OW, 1, f.OH);
+    const auto [images, rows] = blockOf(f, k.target);
 
     auto cells = [&](Value n, Value lastN, Value firstRow, Value lastRow, Value isFirst) {
       auto tapRow = [&](Value ob, Value kh) { tapRowTiles(n, lastN, firstRow, lastRow, ob, kh, out, isFirst); };
@@ -57,6 +66,7 @@ public:
 private:
   KernelBuilder &k;
   const FilterGrad &f;
+  StoreLanes store;
   Type element;
   int64_t lanes;
   Products products;
@@ -170,6 +180,9 @@ private:
     if ((f.OH - 1) * f.SH + (f.KH - 1) * f.DH - f.PT >= f.H)
       hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(f.H - 1), shift), f.SH), 1));
     auto segments = segmentsOf(cells);
+    for (unsigned i = 0; i < cells.size(); ++i) // of the next tile
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        store.soon(k.add(address(i, v), int64_t(cells.size()) * f.wChannel));
 
     SmallVector<Value> sums = k.loop(n, lastN, 1, start.getResults(), [&](Value image, ValueRange outer) -> SmallVector<Value> {
       return k.loop(lo, hi, 1, outer, [&](Value oh, ValueRange carried) -> SmallVector<Value> {
@@ -212,7 +225,7 @@ private:
     });
     for (unsigned i = 0; i < cells.size(); ++i)
       for (int64_t v = 0; v < chunk.vectors; ++v)
-        k.store(sums[i * chunk.vectors + v], dw, address(i, v), laneWidth(v));
+        store(sums[i * chunk.vectors + v], address(i, v), laneWidth(v));
   }
 };
 
@@ -285,8 +298,13 @@ int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes) {
   return (f.N + images - 1) / images; // no part is empty
 }
 
-void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, Type element) {
-  Grad(k, f, element).run();
+bool FilterGrad::mayBeAtOnce(const TargetInfo &target) const {
+  const auto [images, rows] = blockOf(*this, target);
+  return images >= (N + parts - 1) / parts && rows >= OH;
+}
+
+void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, Type element, StoreLanes store) {
+  Grad(k, f, element, store).run();
   k.finish();
 }
 

@@ -10,6 +10,7 @@ namespace cnnc {
 namespace {
 
 constexpr int64_t fewestPieces = 16;
+constexpr int64_t mostImages = 128; ///< of the panel of a filter's gradient
 
 /// A matrix's columns in strips of chunks of two vectors; the last chunk may be narrower.
 class Strips {
@@ -61,9 +62,10 @@ int64_t tileRows(const TargetInfo &target, int64_t enough) { return std::clamp<i
 
 } // namespace
 
-int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element) {
+bool denseFilterGradIsAtOnce(int64_t N) { return N <= mostImages; }
+
+int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, StoreLanes store) {
   const int64_t lanes = k.lanes(element), bytes = k.target.vectorBytes / lanes;
-  constexpr int64_t mostImages = 128;
   // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
   const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);
   Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, 8 * lanes), fewestPieces / 4);
@@ -106,6 +108,9 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
           scf::YieldOp::create(k.b, k.loc, sums);
           start.assign(branch.getResults().begin(), branch.getResults().end());
         }
+        for (int64_t i = 0; i < height; ++i)
+          for (size_t v = 0; v < vectors; ++v)
+            store.soon(address(i, v));
         auto image = [&](Value r, SmallVector<Value> sums) {
           SmallVector<Value> values;
           for (size_t v = 0; v < vectors; ++v)
@@ -128,7 +133,7 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
         sums = k.loop(whole, count, 1, sums, [&](Value r, ValueRange carried) { return image(r, SmallVector<Value>(carried)); });
         for (int64_t i = 0; i < height; ++i)
           for (size_t v = 0; v < vectors; ++v)
-            k.store(sums[i * vectors + v], dw, address(i, v), widths[v]);
+            store(sums[i * vectors + v], address(i, v), widths[v]);
       });
     };
     Value lastO = k.min(k.add(firstO, outputs), k.constant(O));

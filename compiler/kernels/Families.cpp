@@ -85,12 +85,12 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
     if (winogradPays(g, c, direct.flops(), target, lanes)) {
-      winogradFilterGrad(loc, c, x, dy, made(filter));
+      winogradFilterGrad(op, c, x, dy);
     } else if (target.dotsPairs && dy.element.isBF16()) {
       x = packPairs(loc, packX(g), x), dy = packPairs(loc, packDy(g), dy);
-      filterGrad(loc, family, key, FilterGrad::ofPairs(g), x, dy, made(filter));
+      filterGrad(op, family, key, FilterGrad::ofPairs(g), x, dy);
     } else {
-      filterGrad(loc, family, key, direct, x, dy, made(filter));
+      filterGrad(op, family, key, direct, x, dy);
     }
   } else if (family == "dense") { // x, w
     dense(loc, g, left(g.N * g.C), right(g.O * g.C), made(g.N * g.O));
@@ -108,17 +108,17 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
       gather(loc, family, key, c, dy, packPairs(loc, PairPacking::neighbours(1, g.O, g.C), w), dx);
     }
   } else if (family == "dense_filter_grad") { // x (N,I), dy (N,O): dy is broadcast, the lanes run along i
-    Memory x = left(g.N * g.C), dy = right(g.N * g.O), dw = made(g.O * g.C);
+    Memory x = left(g.N * g.C), dy = right(g.N * g.O);
     if (!target.dotsPairs || !x.element.isBF16() || !dy.element.isBF16()) {
-      launch(loc, family, g.text(), {read(x), read(dy), write(dw)}, 2ull * g.N * g.C * g.O,
-             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseFilterGrad(k, g.N, g.C, g.O, element); });
+      launchGradient(loc, family, g.text(), {read(x), read(dy)}, gradient(op, g.O * g.C, denseFilterGradIsAtOnce(g.N)), 2ull * g.N * g.C * g.O,
+                     [&](KernelBuilder &k, StoreLanes store) { return buildDenseFilterGrad(k, g.N, g.C, g.O, element, store); });
     } else {
       FilterGrad f;
       f.pairs = true;
       f.N = (g.N + 1) / 2, f.xChannels = g.O, f.yChannels = g.C;
       f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
       x = packPairs(loc, PairPacking::neighbours(1, g.N, g.C), x), dy = packPairs(loc, PairPacking::neighbours(1, g.N, g.O), dy);
-      filterGrad(loc, family, key, f, dy, x, dw);
+      filterGrad(op, family, key, f, dy, x);
     }
   } else if (family == "maxpool") {
     Type index = elementOf(op->getResult(1));
@@ -147,8 +147,8 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   } else if (family == "depthwise_filter_grad") {
     FilterGrad f = FilterGrad::of(g);
     int64_t parts = filterGradParts(f, elementBytes(element));
-    summedParts(loc, family, parts, made(filter), [&](Memory out) {
-      launch(loc, family, key, {read(left(inputs)), read(right(outputs)), write(out)},
+    summedParts(loc, parts, gradient(op, filter, parts > 1), [&](const Gradient &out) {
+      launch(loc, family, key, {read(left(inputs)), read(right(outputs)), write(out.memory)},
              2 * outputs * g.KH * g.KW, [&](KernelBuilder &k, ArrayRef<int>) { return buildDepthwiseFilterGrad(k, g, parts, element); });
     });
   } else {
@@ -195,16 +195,21 @@ void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, c
   launch(loc, ("winograd_" + family).str(), c.text(), {read(transformed), read(u), write(y)}, c.flops(), build);
 }
 
-void Lowering::winogradFilterGrad(Location loc, const WinogradConv &c, const Memory &x, const Memory &dy, const Memory &dw) {
-  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(dw.element));
-  const bool ends = f.ends(elementBytes(dw.element));
-  Memory sums = ends ? dw : scratchMemory(f.size(), dw.element);
-  launch(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy), write(sums)}, c.flops(),
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, dw.element); });
-  if (ends)
+void Lowering::winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, const Memory &x, const Memory &dy) {
+  Location loc = op.getLoc();
+  Gradient dw = gradient(op, c.O * c.C * c.form.taps * c.form.taps, true);
+  Type element = dw.memory.element;
+  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(element));
+  if (f.ends(elementBytes(element))) {
+    launchGradient(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy)}, dw, c.flops(),
+                   [&](KernelBuilder &k, StoreLanes store) { return buildWinogradFilterGrad(k, f, element, store); });
     return;
-  launch(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts, c.form.outputs, c.form.taps}), {read(sums), write(dw)}, 0,
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGradEnd(k, f, dw.element); });
+  }
+  Memory sums = scratchMemory(f.size(), element);
+  launch(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy), write(sums)}, c.flops(),
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilterGrad(k, f, element, {[](Value, Value, int64_t) {}}); });
+  launchGradient(loc, "winograd_filter_end", textOf({c.C, c.O, c.block, f.parts, c.form.outputs, c.form.taps}), {read(sums)}, dw, 0,
+                 [&](KernelBuilder &k, StoreLanes store) { return buildWinogradFilterGradEnd(k, f, element, store); });
 }
 
 void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y) {
@@ -238,19 +243,22 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
   gather(loc, "dense", g.text(), c, x, packed, y);
 }
 
-void Lowering::summedParts(Location loc, StringRef family, int64_t parts, const Memory &out, llvm::function_ref<void(Memory)> partial) {
+void Lowering::summedParts(Location loc, int64_t parts, const Gradient &out, llvm::function_ref<void(const Gradient &)> partial) {
   if (parts == 1)
     return partial(out);
-  Memory sums = scratchMemory(parts * out.elements, out.element);
-  partial(sums);
-  combine(loc, sums.ref, out.element, out.ref, out.element, parts, out.elements, /*isMax=*/false);
+  Memory sums = scratchMemory(parts * out.memory.elements, out.memory.element);
+  partial({sums, {}});
+  combine(loc, sums.ref, out.memory.element, out, parts, /*isMax=*/false);
 }
 
-void Lowering::filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy, const Memory &dw) {
-  f.parts = filterGradParts(f, elementBytes(dw.element));
-  summedParts(loc, family, f.parts, dw, [&](Memory out) {
-    launch(loc, family, (key + (f.pairs ? "pairs" : "")).str(), {read(x), read(dy), write(out)}, f.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
-      buildFilterGrad(k, f, dw.element);
+void Lowering::filterGrad(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy) {
+  Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
+  f.parts = filterGradParts(f, elementBytes(element));
+  Gradient dw = gradient(op, f.size(), f.parts > 1 || f.mayBeAtOnce(target));
+  f.atOnce = f.parts == 1 && dw.update;
+  summedParts(op.getLoc(), f.parts, dw, [&](const Gradient &out) {
+    launchGradient(op.getLoc(), family, (key + (f.pairs ? "pairs" : "")).str(), {read(x), read(dy)}, out, f.flops(), [&](KernelBuilder &k, StoreLanes store) {
+      buildFilterGrad(k, f, element, store);
       return f.pieces();
     });
   });

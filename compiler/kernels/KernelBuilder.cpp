@@ -162,6 +162,11 @@ void KernelBuilder::loop(Value lo, Value hi, int64_t step, llvm::function_ref<vo
   });
 }
 
+Value KernelBuilder::isPresent(Value buffer) {
+  Value address = memref::ExtractAlignedPointerAsIndexOp::create(b, loc, buffer);
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, address, constant(0));
+}
+
 void KernelBuilder::when(Value condition, llvm::function_ref<void()> body) {
   APInt value;
   if (matchPattern(condition, m_ConstantInt(&value))) {

@@ -16,6 +16,27 @@ namespace cnnc {
 /// The type that elements of `stored` are computed in: bf16 is a form of storage alone.
 inline mlir::Type computedIn(mlir::Type stored) { return stored.isBF16() ? mlir::Type(mlir::Float32Type::get(stored.getContext())) : stored; }
 
+/// What becomes of the lanes that a kernel makes. Does not own what it calls.
+class StoreLanes {
+public:
+  /// Vector, index of its first lane, how many of them count.
+  using Store = llvm::function_ref<void(mlir::Value, mlir::Value, int64_t)>;
+  using Announce = llvm::function_ref<void(mlir::Value)>;
+  StoreLanes(Store store, Announce announce = {}) : store(store), announce(announce) {}
+  void operator()(mlir::Value vector, mlir::Value index, int64_t width) const { store(vector, index, width); }
+  /// Whether more is read and written at the lanes' places than they themselves.
+  bool reads() const { return bool(announce); }
+  /// Says that lanes at `index` follow soon; it may lie outside of the buffer.
+  void soon(mlir::Value index) const {
+    if (announce)
+      announce(index);
+  }
+
+private:
+  Store store;
+  Announce announce;
+};
+
 /// Loads give what elements are computed in, stores take it: bf16 is widened and rounded to even on the way.
 class KernelBuilder {
 public:
@@ -78,6 +99,9 @@ public:
 
   /// Asks the second-level cache for what stands at `index`.
   void prefetch(mlir::Value buffer, mlir::Value index) { mlir::memref::PrefetchOp::create(b, loc, buffer, index, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true); }
+
+  /// Whether a buffer has a place: cnn_call::gradients may have none.
+  mlir::Value isPresent(mlir::Value buffer);
 
   /// Memory of this call alone, on its stack, at the start of a line of the cache.
   mlir::Value scratch(mlir::Type element, int64_t elements) {

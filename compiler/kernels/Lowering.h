@@ -59,6 +59,9 @@ private:
   Program program;
   DenseMap<Value, Ref> where;
   DenseMap<Value, int64_t> destination; ///< values that are written straight into a tensor of the model
+  DenseMap<Value, BlockArgument> replaced; ///< the tensors' old values
+  llvm::SmallPtrSet<Operation *, 16> fused; ///< updates that the kernels of their gradients do
+  Operation *loss = nullptr;
   llvm::StringMap<int64_t> tensorByName;
 
   // ---- buffers ----
@@ -90,8 +93,8 @@ private:
 
   /// Updated tensors are written in place where every reader of the old value comes first.
   void bindUpdates();
-  /// Whether `user`, or what reads it as a view, stands before `writer` or is it.
-  bool readersBefore(Operation *user, Operation *writer);
+  /// Whether all but `writer` that read `v`, or a view of it, stand before `point`.
+  bool readersBefore(Value v, Operation *point, Operation *writer);
   BlockArgument argumentOf(int64_t tensor);
   StringRef role(unsigned result) {
     auto r = function.getResultAttrOfType<StringAttr>(result, "cnn.role");
@@ -145,6 +148,27 @@ private:
   /// share one, so that no two buffers of a kernel overlap.
   void launch(Location loc, StringRef family, StringRef key, ArrayRef<Argument> arguments, uint64_t flops, Build build);
 
+  // ---- gradients of parameters ----
+
+  /// An elementwise program that replaces tensors by their new values, and which of its inputs is the gradient.
+  struct Update {
+    linalg::GenericOp op;
+    NestPlan plan;
+    unsigned given;
+  };
+  /// Where a gradient goes: into memory, or into an update and into memory if the caller of the step wants it.
+  struct Gradient {
+    Memory memory;
+    std::optional<Update> update;
+  };
+  /// The update that reads the gradient alone and may happen where `made` makes it: nothing behind reads the old values.
+  std::optional<Update> updateAt(linalg::GenericOp made);
+  /// The place of a gradient; its update happens there too if that is possible and pays. `mayUpdate`: its kernel stores each element once, through StoreLanes.
+  Gradient gradient(linalg::GenericOp made, int64_t elements, bool mayUpdate);
+  using BuildGradient = llvm::function_ref<int64_t(KernelBuilder &, StoreLanes)>;
+  /// As launch(): buffers are the inputs, then the gradient's memory.
+  void launchGradient(Location loc, StringRef family, StringRef key, ArrayRef<Argument> inputs, const Gradient &to, uint64_t flops, BuildGradient build);
+
   // ---- operations ----
 
   LogicalResult lower(Operation &op);
@@ -181,17 +205,18 @@ private:
   void dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y);
 
   /// Runs `partial` into `parts` partial sums and adds them up in order, or straight into `out`.
-  void summedParts(Location loc, StringRef family, int64_t parts, const Memory &out, llvm::function_ref<void(Memory)> partial);
+  void summedParts(Location loc, int64_t parts, const Gradient &out, llvm::function_ref<void(const Gradient &)> partial);
   void combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax);
+  void combine(Location loc, Ref partial, Type partialType, const Gradient &out, int64_t parts, bool isMax);
 
-  void filterGrad(Location loc, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy, const Memory &dw);
+  void filterGrad(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy);
 
   /// The convolution in Winograd's form; w in the layout that `c.block` states.
   /// Weights stay what they are from one run to the next: what is made of them alone is made once.
   bool keepsWeights() const { return llvm::StringRef(program.name).starts_with("predict"); }
   bool transformsInside(const WinogradConv &c, int64_t lanes) const;
   void winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y);
-  void winogradFilterGrad(Location loc, const WinogradConv &c, const Memory &x, const Memory &dy, const Memory &dw);
+  void winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, const Memory &x, const Memory &dy);
 
   LogicalResult lowerNest(linalg::GenericOp op);
 

@@ -1,5 +1,5 @@
 // Gives every buffer of the arena its offset.
-// In: buffers with their first and last use, counted in launches.  Out: offsets, and the arena's size.
+// In: buffers with their first and last use, counted in launches.  Out: offsets, and the sizes of the arena and of the gradients that stand outside of it.
 #include "compiler/kernels/Program.h"
 
 #include <algorithm>
@@ -31,6 +31,12 @@ void planMemory(Program &program) {
     placed.insert(std::upper_bound(placed.begin(), placed.end(), b, [](Buffer *x, Buffer *y) { return x->offset < y->offset; }), b);
   }
   program.arenaBytes = (program.arenaBytes + alignment - 1) / alignment * alignment;
+  program.gradientBytes = 0;
+  for (Buffer &b : program.buffers)
+    if (b.space == Buffer::Space::Gradient) {
+      b.offset = program.gradientBytes;
+      program.gradientBytes += (b.bytes + alignment - 1) / alignment * alignment;
+    }
 }
 
 } // namespace cnnc

@@ -267,9 +267,6 @@ private:
       sample({});
   }
 
-  void store(unsigned i, Value vector, Value at, int64_t width) {
-    k.store(vector, k.buffer(arguments[op.getNumDpsInputs() + i]), at, width);
-  }
 
   // ---- order B: samples, then chunks, for sums along the last dimension ----
 

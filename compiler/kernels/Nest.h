@@ -45,8 +45,8 @@ void buildNest(KernelBuilder &k, const NestPlan &plan, llvm::ArrayRef<int> argum
 /// The operation that joins two partial results: arith.addf or arith.maximumf.
 mlir::FailureOr<mlir::Operation *> combinerOf(mlir::linalg::GenericOp op, unsigned result);
 
-/// out[c] = the combination over p < parts of partial[p*C + c], in the partial sums' type. Buffers: partial, out.
-void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, mlir::Type partial, mlir::Type out);
+/// out[c] = the combination over p < parts of partial[p*C + c], in the partial sums' type, through `store`. Buffers: partial, out.
+void buildCombine(KernelBuilder &k, bool isMax, int64_t parts, int64_t C, mlir::Type partial, mlir::Type out, StoreLanes store);
 int64_t combinePieces(int64_t C);
 
 } // namespace cnnc

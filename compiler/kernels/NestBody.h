@@ -158,11 +158,12 @@ protected:
     return {};
   }
 
-  /// Emits loads and operations of the body that vary with exactly `level`. The chunk has `count` vectors, the last of `width` lanes.
+  /// Emits loads and operations of the body that vary with exactly `level`; what the scope has already is not loaded. The chunk has `count`
+  /// vectors, the last of `width` lanes.
   void emit(unsigned level, Scope &scope, const Position &at, int64_t width, int64_t count) {
     bool wide = level & (Channel | Element);
     for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
-      if (isOutput(i) || varies[arg] != level || arg.use_empty())
+      if (isOutput(i) || varies[arg] != level || arg.use_empty() || scope.vectors.count(arg))
         continue;
       Value buffer = k.buffer(arguments[i]);
       if (!wide) {
@@ -203,6 +204,9 @@ protected:
   unsigned outputs() { return op.getNumDpsInits(); }
   Value accumulator(unsigned i) { return body().getArgument(op.getNumDpsInputs() + i); }
   Value yielded(Scope &scope, unsigned i, int64_t v) { return asVector(scope, yields()[i], v); }
+  void store(unsigned i, Value vector, Value at, int64_t width) {
+    k.store(vector, k.buffer(arguments[op.getNumDpsInputs() + i]), at, width);
+  }
 
   /// The neutral start of output i, from its linalg.fill.
   Value neutral(unsigned i) {

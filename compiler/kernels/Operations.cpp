@@ -20,7 +20,7 @@ LogicalResult Lowering::lower(Operation &op) {
       .Case<linalg::GenericOp>([&](auto o) {
         if (auto family = o->template getAttrOfType<StringAttr>("cnn.kernel"))
           return lowerFamily(o, family.getValue());
-        return lowerNest(o);
+        return fused.contains(o) ? success() : lowerNest(o);
       })
       .Default([](Operation *o) { return o->emitOpError("has no kernel"); });
 }
@@ -115,8 +115,14 @@ LogicalResult Lowering::lowerTranspose(linalg::TransposeOp op) {
 }
 
 void Lowering::combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax) {
-  launch(loc, "combine", textOf({isMax, parts, size}), {{partial, parts * size, partialType, false}, {out, size, element, true}}, 0, [&](KernelBuilder &k, ArrayRef<int>) {
-    buildCombine(k, isMax, parts, size, partialType, element);
+  Gradient to{{out, size, element}, {}};
+  combine(loc, partial, partialType, to, parts, isMax);
+}
+
+void Lowering::combine(Location loc, Ref partial, Type partialType, const Gradient &out, int64_t parts, bool isMax) {
+  const int64_t size = out.memory.elements;
+  launchGradient(loc, "combine", textOf({isMax, parts, size}), {{partial, parts * size, partialType, false}}, out, 0, [&](KernelBuilder &k, StoreLanes store) {
+    buildCombine(k, isMax, parts, size, partialType, out.memory.element, store);
     return combinePieces(size);
   });
 }

@@ -24,12 +24,13 @@ struct Buffer {
     SecondLabels, Mix, ///< cnn_call::second_labels, mix
     Rng,    ///< cnn_call::rng
     Tensor, ///< cnn_call::tensors[index]
-    Lr, Step ///< scalars of cnn_call, converted to the element type and put into the arena by the program's prologue
+    Lr, Step, ///< scalars of cnn_call, converted to the element type and put into the arena by the program's prologue
+    Gradient ///< cnn_call::gradients: written where the caller wants it
   };
   Space space = Space::Arena;
   int64_t index = 0;
   int64_t bytes = 0;
-  int64_t offset = 0;           ///< in the arena, after planning
+  int64_t offset = 0;           ///< in the arena or in cnn_call::gradients, after planning
   int64_t firstUse = -1, lastUse = -1; ///< numbers of launches; lastUse = INT64_MAX: alive at the end
 };
 
@@ -69,7 +70,7 @@ struct Program {
   std::vector<Launch> launches;
   std::vector<Chain> chains; ///< in order
   int64_t constantLaunches = 0; ///< the first ones: they depend on the model's tensors alone, and what they make stays
-  int64_t arenaBytes = 0;
+  int64_t arenaBytes = 0, gradientBytes = 0;
   int64_t logitsBuffer = -1, lossBuffer = -1;
   int64_t lossLaunch = -1;              ///< after this launch the loss is known: stop there unless it is finite
   std::vector<int64_t> gradientBuffers; ///< one a tensor; -1: none
@@ -121,6 +122,7 @@ void formChains(Program &program, int64_t cacheBytes);
 void dissolveChains(Program &program);
 
 /// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
+/// Buffers of gradients stand one behind the other.
 void planMemory(Program &program);
 
 /// Inlines cheap elementwise producers into their consumers, on linalg.

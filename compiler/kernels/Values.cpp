@@ -54,52 +54,6 @@ void Lowering::bindArguments() {
   program.gradientBuffers.assign(tensors, -1);
 }
 
-void Lowering::postponeUpdates() {
-  Block &body = function.getBody().front();
-  Operation *ret = body.getTerminator();
-  llvm::SmallPtrSet<Operation *, 16> late;
-  Operation *behind = ret;
-  for (Operation *op = ret->getPrevNode(); op;) {
-    Operation *previous = op->getPrevNode();
-    bool onlyLate = llvm::all_of(op->getUsers(), [&](Operation *user) { return user == ret || late.contains(user); });
-    if (onlyLate && phaseOf(op->getLoc()) == updatePhase) {
-      op->moveBefore(behind);
-      behind = op;
-      late.insert(op);
-    }
-    op = previous;
-  }
-}
-
-void Lowering::bindUpdates() {
-  Operation *ret = function.getBody().front().getTerminator();
-  for (auto [i, v] : llvm::enumerate(ret->getOperands())) {
-    if (role(i) != "update")
-      continue;
-    Value root = rootOf(v);
-    auto generic = root.getDefiningOp<linalg::GenericOp>();
-    if (!generic || generic->hasAttr("cnn.kernel") || generic.getNumReductionLoops())
-      continue;
-    int64_t tensor = tensorByName.lookup(resultName(i));
-    BlockArgument old = argumentOf(tensor);
-    bool safe = true;
-    for (Operation *user : old.getUsers())
-      safe &= readersBefore(user, generic);
-    if (safe)
-      destination[root] = where[old].buffer;
-  }
-}
-
-bool Lowering::readersBefore(Operation *user, Operation *writer) {
-  if (user == writer)
-    return true;
-  if (isa<func::ReturnOp>(user))
-    return false;
-  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::PadOp>(user))
-    return llvm::all_of(user->getUsers(), [&](Operation *u) { return readersBefore(u, writer); });
-  return user->isBeforeInBlock(writer);
-}
-
 BlockArgument Lowering::argumentOf(int64_t tensor) {
   for (BlockArgument a : function.getArguments())
     if (const Buffer &b = program.buffers[where[a].buffer]; b.space == Buffer::Space::Tensor && b.index == tensor)

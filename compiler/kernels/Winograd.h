@@ -63,6 +63,7 @@ struct WinogradFilterGrad {
   int64_t parts = 1;                 ///< of the tiles
   int64_t groups() const { return int64_t(conv.form.rowGroups().size()); }
   int64_t cells() const { return conv.form.cells() / groups(); } ///< of a piece
+  int64_t taps() const { return conv.form.taps * conv.form.taps; }
   int64_t size() const { return parts * conv.transformedFilter(); }
   int64_t blocks() const { return conv.C / channels * (conv.O / outputs); }
   /// Whether a piece makes the gradient itself: it has all tiles of its block, and the block's sums fit the stack.
@@ -70,8 +71,8 @@ struct WinogradFilterGrad {
   static WinogradFilterGrad of(const WinogradConv &c, int64_t lanes);
 };
 /// Buffers: x, dy, sums; x, dy, dw where pieces end it.
-int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element);
+int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element, StoreLanes store);
 /// Buffers: sums, dw [O/block][taps][taps][C][block].
-int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element);
+int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element, StoreLanes store);
 
 } // namespace cnnc

@@ -12,11 +12,13 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
+/// What becomes of dw's lanes from output `lane` of a block on, at a tap.
+using UseTap = llvm::function_ref<void(Value lane, int64_t tap, Value value)>;
+
 /// dw of one input channel of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
-void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channelBlock, Value channel, Value outputBlock,
-                Value dw, int64_t lanes) {
+void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channel, int64_t lanes, UseTap use) {
   const WinogradConv &c = f.conv;
-  const int64_t cell = f.channels * f.outputs, blockSums = c.form.cells() * cell, taps = c.form.taps * c.form.taps;
+  const int64_t cell = f.channels * f.outputs, blockSums = c.form.cells() * cell;
   // Cells in the order of their groups.
   SmallVector<int64_t> rowPlaces(c.form.side());
   int64_t place = 0;
@@ -35,18 +37,22 @@ void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransform
         next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * cell), lanes)));
       return next;
     });
-    Value o = k.add(k.mul(outputBlock, f.outputs), lane);
-    Value to = k.add(k.mul(k.div(o, c.block), taps * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
-    to = k.add(to, k.mod(o, c.block));
-    transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; },
-                             [&](int64_t t, Value value) { k.store(value, dw, k.add(to, t * c.C * c.block), lanes); });
+    transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; }, [&](int64_t t, Value value) { use(lane, t, value); });
   });
+}
+
+/// Where in dw an output of a block stands, at the first tap.
+Value placeOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock, Value channel, Value outputBlock, Value output) {
+  const WinogradConv &c = f.conv;
+  Value o = k.add(k.mul(outputBlock, f.outputs), output);
+  Value to = k.add(k.mul(k.div(o, c.block), f.taps() * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
+  return k.add(to, k.mod(o, c.block));
 }
 
 class Grad {
 public:
-  Grad(KernelBuilder &k, const WinogradFilterGrad &f, Type element)
-      : k(k), f(f), c(f.conv), element(element), lanes(k.lanes(element)), transforms(k, f.conv, element),
+  Grad(KernelBuilder &k, const WinogradFilterGrad &f, Type element, StoreLanes store)
+      : k(k), f(f), c(f.conv), store(store), element(element), lanes(k.lanes(element)), transforms(k, f.conv, element),
         products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)) {}
 
   int64_t run() {
@@ -92,8 +98,7 @@ public:
       });
     });
     if (ends)
-      k.loop(k.constant(0), k.constant(f.channels), 1,
-             [&](Value channel) { endChannel(k, f, transforms, sums, target, channelBlock, channel, outputBlock, k.buffer(2), lanes); });
+      end(channelBlock, outputBlock);
     return f.parts * f.blocks();
   }
 
@@ -101,6 +106,7 @@ private:
   KernelBuilder &k;
   const WinogradFilterGrad &f;
   const WinogradConv &c;
+  StoreLanes store;
   Type element;
   int64_t lanes;
   WinogradTransforms transforms;
@@ -108,6 +114,35 @@ private:
   Value x, dy, sums, target;
   int64_t inputCell = 0, gradCell = 0;
   bool atOnce = false; ///< one run has all tiles of a piece
+
+  void end(Value channelBlock, Value outputBlock) {
+    const int64_t cell = f.channels * f.outputs, tapStride = c.C * c.block;
+    k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
+      endChannel(k, f, transforms, sums, target, channel, lanes, [&](Value lane, int64_t tap, Value value) {
+        if (store.reads())
+          k.store(value, sums, k.add(k.add(target, k.add(k.mul(channel, f.outputs), lane)), tap * cell), lanes);
+        else
+          store(value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane), tap * tapStride), lanes);
+      });
+    });
+    if (!store.reads())
+      return;
+    // Taps have taken the place of cells that they are made of; they leave in long rows: side by side, they are often a power of two apart, all in the
+    // same sets of the caches.
+    constexpr int64_t ahead = 8; // channels
+    k.loop(k.constant(0), k.constant(f.taps()), 1, [&](Value tap) {
+      k.loop(k.constant(0), k.constant(f.outputs), c.block, [&](Value output) {
+        k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
+          Value from = k.add(k.add(target, k.mul(tap, cell)), k.add(k.mul(channel, f.outputs), output));
+          Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output), k.mul(tap, tapStride));
+          for (int64_t lane = 0; lane < c.block; lane += lanes)
+            store.soon(k.add(to, ahead * c.block + lane));
+          for (int64_t lane = 0; lane < c.block; lane += lanes)
+            store(k.load(sums, k.add(from, lane), lanes), k.add(to, lane), lanes);
+        });
+      });
+    });
+  }
 
   /// These rows of cells of the `count` tiles from number `from` on, in `used` slots.
   void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows, Value inputs, Value grads) {
@@ -196,13 +231,13 @@ WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, int64_t lanes) 
   return f;
 }
 
-int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, Type element) {
-  int64_t pieces = Grad(k, f, element).run();
+int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, Type element, StoreLanes store) {
+  int64_t pieces = Grad(k, f, element, store).run();
   k.finish();
   return pieces;
 }
 
-int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element) {
+int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element, StoreLanes store) {
   const WinogradConv &c = f.conv;
   WinogradTransforms transforms(k, c, element);
   const int64_t blockSums = c.form.cells() * f.channels * f.outputs;
@@ -210,7 +245,9 @@ int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
   k.loop(k.constant(0), k.constant(c.O / f.outputs), 1, [&](Value outputBlock) {
     Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
-    endChannel(k, f, transforms, k.buffer(0), from, channelBlock, channel, outputBlock, k.buffer(1), k.lanes(element));
+    endChannel(k, f, transforms, k.buffer(0), from, channel, k.lanes(element), [&](Value lane, int64_t tap, Value value) {
+      store(value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane), tap * c.C * c.block), k.lanes(element));
+    });
   });
   k.finish();
   return c.C;

@@ -113,6 +113,7 @@ int runCheckGradients(const cnn_model &model, const Options &o) {
   Program program(model, d, o.threads);
   program.tensors.initialise(o.checkSeed, program.device.pool);
   fillTrainingBatch(program, o.checkSeed);
+  program.keepGradients();
   Loss loss(program, o.checkSeed);
   loss(0, 0, 0);
   std::vector<std::vector<double>> gradients(d.tensors.size());

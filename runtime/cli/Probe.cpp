@@ -116,6 +116,7 @@ static void probeTraining(Program &program, const AlignedBuffer &x, const std::v
     fail(Exit::badData, "x has {} samples; the batch of training is compiled in: {} (cnnc --batch {})", N, program.batch(), N);
   std::memcpy(program.x(), x.data(), x.size);
   std::copy(labels.begin(), labels.end(), program.labels());
+  program.keepGradients();
   const StepResult step = program.trainStep(d.train.lr * program.schedule(0, double(d.train.epochs)), 1, seed);
   if (!step.finite)
     fail(Exit::runFailed, "the loss is {}", step.loss);

@@ -40,6 +40,7 @@ cnn_call Program::callFor(const void *x) {
   call.arena = arena.data();
   call.x = x;
   call.tensors = tensors.pointers();
+  call.gradients = gradients.data();
   call.runtime = &device;
   return call;
 }
@@ -67,9 +68,13 @@ StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
 
 void Program::observeTrainStep(LaunchObserver &observer, double lr, uint64_t step, uint64_t seed) {
   std::memset(arena.data(), 0, arena.size);
+  const bool areKept = gradients.data() != nullptr;
+  keepGradients(); // every output of a launch is to be seen
   device.observer = &observer;
   trainStep(lr, step, seed);
   device.observer = nullptr;
+  if (!areKept)
+    gradients = AlignedBuffer();
 }
 
 void Program::observeInference(LaunchObserver &observer, const void *sample) {
@@ -80,10 +85,16 @@ void Program::observeInference(LaunchObserver &observer, const void *sample) {
   device.observer = nullptr;
 }
 
+void Program::keepGradients() {
+  if (!gradients.data())
+    gradients = AlignedBuffer(model.gradient_bytes);
+}
+
 const void *Program::gradient(size_t tensor) const {
   if (!model.gradient_offsets || model.gradient_offsets[tensor] == UINT64_MAX)
     return nullptr;
-  return arena.bytes() + model.gradient_offsets[tensor];
+  const uint64_t offset = model.gradient_offsets[tensor];
+  return offset & CNN_APART ? gradients.bytes() + (offset & ~CNN_APART) : arena.bytes() + offset;
 }
 
 void Program::inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits) {

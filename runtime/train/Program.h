@@ -44,7 +44,9 @@ public:
   void observeInference(LaunchObserver &observer, const void *sample);
   /// The logits of the last train step, (N,K) in the model's element type.
   const void *trainLogits() const { return arena.bytes() + model.train_step.logits_offset; }
-  /// The gradient of a tensor after the last train step, in storage layout; null where it has none.
+  /// From now on a step leaves all gradients where gradient() finds them; without it many never reach memory.
+  void keepGradients();
+  /// The gradient of a tensor after the last train step, in storage layout; null where it has none. Needs keepGradients() before the step.
   const void *gradient(size_t tensor) const;
 
   /// Inference on n samples at `samples` (64-byte aligned), any n; logits get (n, classes) in the model's element type.
@@ -58,7 +60,7 @@ private:
   cnn_call callFor(const void *x);
   void needArena(uint64_t bytes);
   void inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits);
-  AlignedBuffer arena, padded;
+  AlignedBuffer arena, padded, gradients;
   const cnn_function *prepared = nullptr; ///< whose transformed filters stand in the arena
   uint64_t preparedVersion = 0;           ///< of the tensors that they were made of
   Batch batchMemory;
