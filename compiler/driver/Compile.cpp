@@ -64,6 +64,7 @@ public:
     if (names->size() > 1 && (options.emit == "loops" || options.emit == "llvm" || options.emit == "asm" || options.emit == "obj" || isReport))
       return fail((isReport ? "show --" : "--emit=") + options.emit + " shows the code of one processor; --mcpu " + options.mcpu + " names " + std::to_string(names->size()));
     std::string cpus;
+    bool hasTiles = false;
     for (const std::string &name : *names) {
       auto processor = makeProcessor(name, optimisation());
       if (!processor)
@@ -72,9 +73,15 @@ public:
       if (pipeline.narrow && !processor->info.dotsPairs)
         return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16: AMD Zen 4, Intel Sapphire Rapids and later), " + processor->cpu +
                     " is none; f32 and f64 run everywhere");
+      hasTiles |= llvm::StringRef(processor->features).contains("amx-bf16");
+      processor->info.splitsF32 = network.train.precision == Precision::BF16x3 && processor->info.amx;
       cpus += (cpus.empty() ? "" : "+") + processor->cpu;
       levels.push_back(std::make_unique<Level>(name, std::move(*processor)));
     }
+    if (network.train.precision == Precision::BF16x3 && !hasTiles)
+      return fail("precision bf16x3 needs a processor that multiplies tiles of bf16 (AMX: Intel Sapphire Rapids and later), " + cpus +
+                  " is none; --precision f32 runs everywhere, --mcpu amx makes code for such a processor, and --mcpu " + options.mcpu +
+                  "+amx a program that computes plain f32 where there are no tiles");
     if (options.tune && ObjectStore(levels.front()->processor, optimisation()).where().empty())
       return fail("--tune keeps what it finds beside the stored kernels, and there is no folder for them: see CNNC_CACHE");
     auto module = generate(network, context);
@@ -189,7 +196,7 @@ private:
               (evaluation > step.arenaBytes ? " (for evaluation)" : "") + ", parameters and optimiser's states " + inMib(level.peak.tensors) + ", a batch " +
               inMib(level.peak.batch) + ", the program and its threads " + inMib(peak - level.peak.arena - level.peak.tensors - level.peak.batch))
         .help("--max-memory " + std::to_string((peak + mib - 1) / mib) + "MiB is met; a smaller --batch" +
-              (network.train.precision == Precision::F32 ? " or --precision bf16 needs less" : " needs less"));
+              (network.train.precision == Precision::F32 || network.train.precision == Precision::BF16x3 ? " or --precision bf16 needs less" : " needs less"));
     return false;
   }
 

@@ -183,7 +183,7 @@ std::string describe(const Network &network, const CompileOptions &options, mlir
             {"source_file", options.inputPath},
             {"compiler", "cnnc " CNNC_VERSION},
             {"source", options.sourceText},
-            {"precision", network.train.precision == Precision::F64 ? "f64" : network.train.precision == Precision::BF16 ? "bf16" : "f32"},
+            {"precision", nameOf(network.train.precision)},
             {"batch", network.train.batch},
             {"target", options.target},
             {"cpu", cpu},

@@ -57,7 +57,7 @@ void addInput(CLI::App &app, CommandLine &c, bool required) {
     file->required();
   app.add_option("-P", c.params, "NAME=VALUE: set a param of the file")->allow_extra_args(false);
   app.add_option("--batch", c.batch, "training batch, in place of the file's")->check(CLI::Range(int64_t(1), int64_t(1) << 20));
-  app.add_option("--precision", c.precision, "f32, f64 or bf16, in place of the file's")->check(CLI::IsMember({"f32", "f64", "bf16"}));
+  app.add_option("--precision", c.precision, "f32, f64, bf16 or bf16x3, in place of the file's")->check(CLI::IsMember({"f32", "f64", "bf16", "bf16x3"}));
   app.add_option("--network", c.network, "which network of the file");
   app.add_option("--message-format", c.format, "text or json")->check(CLI::IsMember({"text", "json"}));
   app.add_option("-W", c.warnings, "-Wall, -Wnone: all warnings, none; -WNAME, -Wno-NAME: one of them; -Werror, -Werror=NAME, -Wno-error=NAME: as errors; NAME may be a code")->allow_extra_args(false);
@@ -104,7 +104,7 @@ FrontendOptions frontendOptions(const CommandLine &c, DiagnosticEngine &diagnost
   if (c.batch)
     options.batch = c.batch;
   if (!c.precision.empty())
-    options.precision = c.precision == "f64" ? Precision::F64 : c.precision == "bf16" ? Precision::BF16 : Precision::F32;
+    options.precision = precisionOf(c.precision);
   if (!c.network.empty())
     options.network = c.network;
   options.allNetworks = c.mode == "check";

@@ -241,8 +241,7 @@ void Entries::clip(const ast::Entry &entry, Train &train) {
 }
 
 void Entries::precision(const ast::Entry &entry, Train &train) {
-  std::string name = choose(*entry.value, "precision", entryWords("train", "precision", definitions));
-  train.precision = name == "f64" ? Precision::F64 : name == "bf16" ? Precision::BF16 : Precision::F32;
+  train.precision = precisionOf(choose(*entry.value, "precision", entryWords("train", "precision", definitions)));
 }
 
 void Entries::noDecay(const ast::Entry &entry, Network &network) {

@@ -24,7 +24,7 @@ const std::map<std::string, LossArgument> &losses() {
 const std::map<std::string, std::vector<std::string>> &fixedWords() {
   static const std::map<std::string, std::vector<std::string>> table = {
       {"train.clip", {"norm", "value", "none"}},
-      {"train.precision", {"f32", "f64", "bf16"}},
+      {"train.precision", {"f32", "f64", "bf16", "bf16x3"}},
       {"train.no_decay", {"bias", "batchnorm", "groupnorm", "layernorm", "layer_scale", "prelu", "none"}},
       {"train.keep", {"best", "last"}},
       {"train.stop", {"no_better", "none"}},

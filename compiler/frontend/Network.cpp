@@ -29,7 +29,19 @@ struct Parameters {
   std::vector<int> operator()(const GateLayer &) const { return {}; }
 };
 
+constexpr std::pair<Precision, const char *> precisionNames[] = {
+    {Precision::F32, "f32"}, {Precision::F64, "f64"}, {Precision::BF16, "bf16"}, {Precision::BF16x3, "bf16x3"}};
+
 } // namespace
+
+const char *nameOf(Precision precision) {
+  return std::find_if(std::begin(precisionNames), std::end(precisionNames), [&](const auto &p) { return p.first == precision; })->second;
+}
+
+Precision precisionOf(const std::string &name) {
+  auto found = std::find_if(std::begin(precisionNames), std::end(precisionNames), [&](const auto &p) { return p.second == name; });
+  return found == std::end(precisionNames) ? Precision::F32 : found->first;
+}
 
 std::vector<int> parametersOf(const Layer &layer) {
   std::vector<int> indices = std::visit(Parameters(), layer.body);

@@ -228,7 +228,11 @@ struct Plateau {
   double floor = 0;                    ///< of the factors' product
 };
 
-enum class Precision { F32, F64, BF16 };
+/// BF16x3: everything is f32, and what tiles of bf16 multiply is three products of them.
+enum class Precision { F32, F64, BF16, BF16x3 };
+/// "f32", "f64", "bf16", "bf16x3", and back; F32 for any other name.
+const char *nameOf(Precision precision);
+Precision precisionOf(const std::string &name);
 
 /// `load "stem.safetensors" for stem`: weights that training begins with.
 struct Load {

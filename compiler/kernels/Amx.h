@@ -26,6 +26,8 @@ private:
 
 /// Whether the convolution is made of tiles: on processors that have them, where channels fill most of a tile.
 bool amxTakes(const GatherConv &c, const TargetInfo &target);
+/// Whether the kernel reads x as it is, without planes of its own; a split x is taken apart before then.
+bool amxReadsInPlace(const GatherConv &c, const TargetInfo &target);
 /// Whether its pieces are cut as ImageCut says.
 bool amxIsByImage(const GatherConv &c, const TargetInfo &target);
 /// Buffers: x, w, y, as those of buildGatherConv.

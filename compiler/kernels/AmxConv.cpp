@@ -4,6 +4,9 @@
 // A piece copies its rows of x, with the padding around them, into planes of its own: one for each residue of the stride, so that the pixels that a
 // tap reads follow one another. A tile runs on over the ends of rows; what it makes of the pixels between them is not stored. Where there is no
 // padding and no stride, tiles are read from x itself.
+//
+// Split, x = hi + lo and w = hi + lo of bf16 each, and the sum is of lo hi, hi lo and hi hi: planes and filters are there twice, high parts first.
+// What is left out of a product is at most 3 * 2^-18 of it.
 #include "compiler/kernels/Amx.h"
 #include "compiler/target/Tiles.h"
 
@@ -57,6 +60,7 @@ struct Shape {
   int64_t lanes;       ///< filters of a tile
   int64_t lanesAtOnce; ///< 1 or 2 tiles of them
   bool copies;         ///< x goes through planes
+  int64_t parts;       ///< of bf16 that make an element of x
   int64_t images, rowsPerPiece, imagePieces, rowPieces, blockPieces; ///< rowsPerPiece counts rows of a phase
 
   Shape(const GatherConv &c, const TargetInfo &target) : rows(c.rows, c.sourceStepH), columns(c.columns, c.sourceStepW) {
@@ -65,10 +69,13 @@ struct Shape {
     lanes = widestDivisor(c.block, Tiles::most);
     lanesAtOnce = c.block / lanes % 2 == 0 ? 2 : 1;
     const bool single = c.rows.size() == 1 && c.columns.size() == 1 && c.rows[0].taps.size() == 1 && c.columns[0].taps.size() == 1;
+    parts = c.split ? 2 : 1;
     copies = !single || c.sourceStepH != 1 || c.sourceStepW != 1 || rows.lowest || columns.lowest || c.IH != c.OH || c.IW != c.OW ||
              c.N * c.OH * c.OW < tileRows;
+    if (c.split && !copies) // x is taken apart on the way where a tile's rows find room
+      copies = (std::max(tileRows, c.OW) + tileRows + 2 * c.OW) * channels * parts * 2 <= planeBytes;
     constexpr double most = 3e7, least = 2e6, pieces = 8;
-    const double goal = std::clamp(double(c.flops()) / pieces, least, most), filterBytes = double(c.outChannels) * channels * taps(c) * 2;
+    const double goal = std::clamp(double(c.flops()) / pieces, least, most), filterBytes = double(c.outChannels) * channels * taps(c) * parts * 2;
     // A filter that does not stay in the cache is shared out, and each block reads the planes again.
     blockPieces = filterBytes > double(target.l2Bytes) / 2 ? c.outChannels / c.block : 1;
     const double imageWork = std::max(1.0, double(c.flops()) / c.N / blockPieces);
@@ -103,7 +110,7 @@ struct Shape {
   int64_t pixels(int64_t ofImages, int64_t ofRows) const {
     return rows.residues * columns.residues * planePixels(ofImages, ofRows) + tileRows + rows.line(rows.lowest + rows.span) * width() + width();
   }
-  int64_t bytes(int64_t ofImages, int64_t ofRows) const { return pixels(ofImages, ofRows) * channels * 2; }
+  int64_t bytes(int64_t ofImages, int64_t ofRows) const { return pixels(ofImages, ofRows) * channels * parts * 2; }
 };
 
 class AmxConv {
@@ -119,7 +126,7 @@ public:
     firstRow = k.mul(rowPiece, s.rowsPerPiece);
     sums = k.scratch(k.b.getF32Type(), tileRows * tileRows);
     if (s.copies) {
-      planes = k.scratch(k.b.getBF16Type(), s.pixels(s.images, s.rowsPerPiece) * s.channels);
+      planes = k.scratch(k.b.getBF16Type(), partElements() * s.parts);
       fill();
     }
     auto block = [&](Value number) {
@@ -144,14 +151,23 @@ private:
   Tiles tiles;
   Value x, w, y, planes, sums, firstImage, imageCount, firstRow;
 
+  /// From the high parts of x, or its planes, to the low ones.
+  int64_t partElements() const { return s.copies ? s.pixels(s.images, s.rowsPerPiece) * s.channels : c.N * c.IH * c.IW * s.channels; }
+
   /// Moves elements that lie side by side; from = null: zeros.
   void move(Value from, Value to, int64_t elements) {
     constexpr int64_t lanes = 32;
     auto some = [&](Value at, int64_t width) {
       auto type = VectorType::get(width, k.b.getBF16Type());
+      if (from && c.split) {
+        auto [high, low] = k.split(k.load(x, k.add(from, at), width));
+        k.store(high, planes, k.add(to, at), width);
+        return k.store(low, planes, k.add(k.add(to, at), partElements()), width);
+      }
       Value values = from ? Value(vector::LoadOp::create(k.b, k.loc, type, x, k.add(from, at)))
                           : Value(arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type)));
-      vector::StoreOp::create(k.b, k.loc, values, planes, k.add(to, at));
+      for (int64_t part = 0; part < s.parts; ++part)
+        vector::StoreOp::create(k.b, k.loc, values, planes, k.add(k.add(to, at), part * partElements()));
     };
     const int64_t whole = elements / lanes * lanes;
     k.loop(k.constant(0), k.constant(whole), lanes, [&](Value at) { some(at, lanes); });
@@ -234,6 +250,44 @@ private:
     });
   }
 
+  /// The sums and what one run of channels adds: x from the element `from` on, w from the pair `filter` on. Of the parts, no tile is loaded
+  /// twice, and four are held beside the sums.
+  SmallVector<Value> addProducts(SmallVector<Value> sums, Value from, Value filter) {
+    enum Part { high, low };
+    const int64_t filterPart = cast<MemRefType>(w.getType()).getNumElements() / 2;
+    SmallVector<Value> xs(rowTiles), ws(s.lanesAtOnce);
+    auto loadX = [&](int64_t i, Part part) {
+      xs[i] = tiles.load(s.copies ? planes : x, k.add(from, i * Tiles::most * s.channels + part * partElements()), s.channels, Tiles::most, s.pairs);
+    };
+    auto loadW = [&](int64_t v, Part part) {
+      ws[v] = tiles.load(w, k.add(k.mul(k.add(filter, v * s.lanes), 2), part * filterPart), 2 * c.wChannel, s.pairs, s.lanes);
+    };
+    auto multiply = [&](int64_t i, int64_t v) {
+      Value &sum = sums[i * s.lanesAtOnce + v];
+      sum = tiles.multiply(sum, xs[i], ws[v], Tiles::most, s.lanes, s.pairs);
+    };
+    for (int64_t i = 0; i < rowTiles; ++i)
+      loadX(i, high);
+    for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+      loadW(v, c.split ? low : high);
+    for (int64_t i = 0; i < rowTiles; ++i)
+      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+        multiply(i, v);
+    if (!c.split)
+      return sums;
+    for (int64_t v = 0; v < s.lanesAtOnce; ++v) {
+      loadW(v, high);
+      for (int64_t i = 0; i < rowTiles; ++i)
+        multiply(i, v);
+    }
+    for (int64_t i = 0; i < rowTiles; ++i) {
+      loadX(i, low);
+      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+        multiply(i, v);
+    }
+    return sums;
+  }
+
   /// sums = the products of all taps for the pixels from `pixel` on.
   void products(const Phase &rows, const Phase &columns, Value pixel, Value wBase) {
     SmallVector<Value> acc;
@@ -245,17 +299,7 @@ private:
         const int64_t offset = plane * s.planePixels(s.images, s.rowsPerPiece) + s.rows.line(row.offset) * s.width() + s.columns.line(column.offset);
         Value from = k.mul(k.add(pixel, s.copies ? offset : 0), s.channels), filter = k.add(wBase, row.k * c.wRow + column.k * c.wColumn);
         acc = k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, acc, [&](Value pair, ValueRange carried) {
-          SmallVector<Value> a(carried), xs, ws;
-          for (int64_t i = 0; i < rowTiles; ++i)
-            xs.push_back(tiles.load(s.copies ? planes : x, k.add(k.add(from, k.mul(pair, 2)), i * Tiles::most * s.channels), s.channels, Tiles::most, s.pairs));
-          for (int64_t v = 0; v < s.lanesAtOnce; ++v)
-            ws.push_back(tiles.load(w, k.mul(k.add(k.add(filter, k.mul(pair, c.wChannel)), v * s.lanes), 2), 2 * c.wChannel, s.pairs, s.lanes));
-          for (int64_t i = 0; i < rowTiles; ++i)
-            for (int64_t v = 0; v < s.lanesAtOnce; ++v) {
-              Value &sum = a[i * s.lanesAtOnce + v];
-              sum = tiles.multiply(sum, xs[i], ws[v], Tiles::most, s.lanes, s.pairs);
-            }
-          return a;
+          return addProducts(SmallVector<Value>(carried), k.add(from, k.mul(pair, 2)), k.add(filter, k.mul(pair, c.wChannel)));
         });
       }
     for (int64_t i = 0; i < rowTiles; ++i)
@@ -273,6 +317,8 @@ bool amxTakes(const GatherConv &c, const TargetInfo &target) {
   const Shape s(c, target);
   return s.pairs >= enough && s.lanes >= enough && (!s.copies || s.bytes(s.images, s.rowsPerPiece) <= planeBytes);
 }
+
+bool amxReadsInPlace(const GatherConv &c, const TargetInfo &target) { return !Shape(c, target).copies; }
 
 bool amxIsByImage(const GatherConv &c, const TargetInfo &target) { return Shape(c, target).blockPieces == 1; }
 

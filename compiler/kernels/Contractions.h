@@ -34,8 +34,13 @@ struct GatherConv {
   // Strides of the filter in elements: from block to block, per tap row, tap column and input channel; lanes are contiguous.
   int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0;
   bool pairs = false; ///< inChannels, the filter's strides and the buffers x and w count pairs of bf16 along the input channels
+  /// With pairs: x and w are f32, each the sum of two bf16, of which three products are made. w holds the high parts, then the low ones; so does x
+  /// where it is bf16, else the pieces take it apart.
+  bool split = false;
   int64_t sourceBlock = 0; ///< input gradient: the filter is given as the forward convolution has it, in blocks of so many of its outputs, and transposed by each piece
 
+  /// N rows of inChannels (elements) to outChannels: a map of one pixel an image. The filter's strides are the caller's.
+  static GatherConv ofRows(int64_t N, int64_t inChannels, int64_t outChannels, int64_t block, bool pairs);
   /// Forward: filter [O/block][KH][KW][C/G][block].
   static GatherConv forward(const WindowGeometry &g, bool pairs = false);
   /// Input gradient: filter packed as [C/block][KH][KW][O/G][block].
@@ -113,13 +118,18 @@ struct PairPacking {
   int64_t groups = 1; ///< matrices, one behind the other
   int64_t rows = 1, width = 1;
   int64_t count = 1, first = 0, step = 2, second = 1;
+  bool split = false; ///< what rounding to bf16 leaves over, rounded likewise, stands behind all that
   /// Neighbouring rows, of which the last has zeros beside it where the number is odd.
-  static PairPacking neighbours(int64_t groups, int64_t rows, int64_t width) { return {groups, rows, width, (rows + 1) / 2, 0, 2, 1}; }
+  static PairPacking neighbours(int64_t groups, int64_t rows, int64_t width, bool split = false) {
+    return {groups, rows, width, (rows + 1) / 2, 0, 2, 1, split};
+  }
   int64_t sourceElements() const { return groups * rows * width; }
-  int64_t targetElements() const { return groups * count * width * 2; }
+  int64_t targetElements() const { return groups * count * width * 2 * (split ? 2 : 1); }
   std::string text() const;
 };
 int64_t buildPairPacking(KernelBuilder &k, const PairPacking &p);
+/// target[i] = bf16(source[i]), target[elements + i] = bf16(source[i] - target[i]). Buffers: source, target. Returns the pieces.
+int64_t buildSplit(KernelBuilder &k, int64_t elements);
 /// What FilterGrad::ofPairs reads.
 PairPacking packX(const WindowGeometry &g);
 PairPacking packDy(const WindowGeometry &g);

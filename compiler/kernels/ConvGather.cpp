@@ -378,6 +378,15 @@ GatherConv GatherConv::inputGrad(const WindowGeometry &g, int64_t block, bool pa
   return c;
 }
 
+GatherConv GatherConv::ofRows(int64_t N, int64_t inChannels, int64_t outChannels, int64_t block, bool pairs) {
+  GatherConv c;
+  c.pairs = pairs;
+  c.N = N, c.outChannels = outChannels, c.inChannels = pairs ? inChannels / 2 : inChannels;
+  c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
+  c.block = block;
+  return c;
+}
+
 GatherConv GatherConv::inputGradOfSums(const WindowGeometry &g) {
   GatherConv c = inputGrad(g, g.C);
   c.sums = true, c.sourceBlock = g.block;

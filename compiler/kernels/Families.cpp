@@ -38,7 +38,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   int64_t lanes = target.vectorBytes / elementBytes(element);
   if (family == "conv") {
     Memory x = left(inputs), w = right(filter);
-    GatherConv direct = GatherConv::forward(g, multipliesPairs(x, g.C / g.G));
+    GatherConv direct = multiplied(x, g.C / g.G, [&](bool pairs) { return GatherConv::forward(g, pairs); });
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = direct.pairs;
     if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes)) {
@@ -46,14 +46,14 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
       winograd(loc, family, c, x, w, made(outputs));
     } else {
       if (direct.pairs)
-        w = packPairs(loc, PairPacking::neighbours(g.O / g.block * g.KH * g.KW, g.C / g.G, g.block), w);
+        w = packPairs(loc, PairPacking::neighbours(g.O / g.block * g.KH * g.KW, g.C / g.G, g.block, direct.split), w);
       gather(loc, family, key, direct, x, w, made(outputs));
     }
   } else if (family == "conv_input_grad") { // dy, w
     Memory dy = left(outputs), w = right(filter);
     int64_t block = filterBlock(g.C / g.G);
     Memory turned = w;
-    GatherConv direct = GatherConv::inputGrad(g, block, multipliesPairs(dy, g.O / g.G));
+    GatherConv direct = multiplied(dy, g.O / g.G, [&](bool pairs) { return GatherConv::inputGrad(g, block, pairs); });
     WinogradConv c = WinogradConv::inputGrad(g, block);
     c.pairs = direct.pairs;
     constexpr int64_t fewResults = 4;
@@ -76,7 +76,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
       winograd(loc, family, c, dy, turned, dx);
     } else {
       if (direct.pairs)
-        turned = packPairs(loc, PairPacking::neighbours(g.C / block * g.KH * g.KW, g.O / g.G, block), turned);
+        turned = packPairs(loc, PairPacking::neighbours(g.C / block * g.KH * g.KW, g.O / g.G, block, direct.split), turned);
       gather(loc, family, key, direct, dy, turned, dx);
     }
   } else if (family == "conv_filter_grad") { // x, dy
@@ -96,16 +96,16 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     dense(loc, g, left(g.N * g.C), right(g.O * g.C), made(g.N * g.O));
   } else if (family == "dense_input_grad") { // w (O,I), dy (N,O): the lanes run along i, the taps along o
     Memory w = left(g.O * g.C), dy = right(g.N * g.O), dx = made(g.N * g.C);
-    if (!multipliesPairs(dy, g.O)) {
+    GatherConv c = multiplied(dy, g.O, [&](bool pairs) {
+      GatherConv c = GatherConv::ofRows(g.N, g.O, g.C, filterBlock(g.C), pairs);
+      c.wBlock = c.block, c.wChannel = g.C;
+      return c;
+    });
+    if (!c.pairs) {
       launch(loc, family, g.text(), {read(w), read(dy), write(dx)}, 2ull * g.N * g.C * g.O,
              [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseInputGrad(k, g.N, g.C, g.O, element); });
     } else {
-      GatherConv c;
-      c.pairs = true;
-      c.N = g.N, c.outChannels = g.C, c.inChannels = g.O / 2;
-      c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
-      c.block = filterBlock(g.C), c.wBlock = c.block, c.wChannel = g.C;
-      gather(loc, family, key, c, dy, packPairs(loc, PairPacking::neighbours(1, g.O, g.C), w), dx);
+      gather(loc, family, key, c, dy, packPairs(loc, PairPacking::neighbours(1, g.O, g.C, c.split), w), dx);
     }
   } else if (family == "dense_filter_grad") { // x (N,I), dy (N,O): dy is broadcast, the lanes run along i
     Memory x = left(g.N * g.C), dy = right(g.N * g.O);
@@ -159,6 +159,16 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
 
 bool Lowering::multipliesPairs(const Memory &x, int64_t channels) const { return target.dotsPairs && x.element.isBF16() && channels % 2 == 0; }
 
+GatherConv Lowering::multiplied(const Memory &x, int64_t channels, llvm::function_ref<GatherConv(bool)> make) const {
+  if (target.splitsF32 && x.element.isF32() && channels % 2 == 0) {
+    GatherConv c = make(true);
+    c.split = true;
+    if (amxTakes(c, target))
+      return c;
+  }
+  return make(multipliesPairs(x, channels));
+}
+
 Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const Memory &source) {
   Memory packed = scratchMemory(p.targetElements(), BFloat16Type::get(source.element.getContext()));
   launch(loc, "pair_packing", p.text(), {read(source), write(packed)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildPairPacking(k, p); });
@@ -168,7 +178,12 @@ Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const M
 void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y) {
   if (amxTakes(c, target)) {
     int64_t images = amxIsByImage(c, target) ? c.N : 0;
-    return launch(loc, family, (key + "tiles").str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
+    Memory source = x;
+    if (c.split && amxReadsInPlace(c, target)) {
+      source = scratchMemory(2 * x.elements, w.element);
+      launch(loc, "split", textOf({x.elements}), {read(x), write(source)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildSplit(k, x.elements); });
+    }
+    return launch(loc, family, (key + (c.split ? "tiles of parts" : "tiles")).str(), {ofImages(read(source), images), read(w), ofImages(write(y), images)}, c.flops(),
                   [&](KernelBuilder &k, ArrayRef<int>) { return buildAmxConv(k, c); });
   }
   int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
@@ -220,26 +235,26 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
     return;
   }
   const bool packsOnce = keepsWeights(); // they are transposed once, and that form is the faster one then
-  const bool pairs = multipliesPairs(x, g.C), tiles = pairs && target.amx;
+  int64_t block = filterBlock(g.O);
+  GatherConv c = multiplied(x, g.C, [&](bool pairs) {
+    GatherConv c = GatherConv::ofRows(g.N, g.C, g.O, block, pairs);
+    c.wBlock = block * c.inChannels, c.wChannel = block;
+    return c;
+  });
+  const bool tiles = c.pairs && target.amx;
   if (!packsOnce && !tiles && g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
     launch(loc, "dense", g.text() + "sums", {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
-      return buildDenseDots(k, g.N, pairs ? g.C / 2 : g.C, g.O, computedIn(y.element), pairs);
+      return buildDenseDots(k, g.N, c.inChannels, g.O, computedIn(y.element), c.pairs);
     });
     return;
   }
-  int64_t block = filterBlock(g.O);
   Memory packed = scratchMemory(g.O * g.C, w.element);
   Transposition t; // (O,I) -> [O/block][I][block]
   t.loops = {{g.O / block, block * g.C, block * g.C}};
   t.rows = block, t.columns = g.C, t.sourceRow = g.C, t.targetRow = block;
   transpose(loc, t, w, packed);
-  GatherConv c;
-  c.pairs = pairs;
-  c.N = g.N, c.outChannels = g.O, c.inChannels = c.pairs ? g.C / 2 : g.C;
-  c.rows = c.columns = {Phase{0, 1, 1, {{0, 0}}}};
-  c.block = block, c.wBlock = block * c.inChannels, c.wChannel = block;
   if (c.pairs)
-    packed = packPairs(loc, PairPacking::neighbours(g.O / block, g.C, block), packed);
+    packed = packPairs(loc, PairPacking::neighbours(g.O / block, g.C, block, c.split), packed);
   gather(loc, "dense", g.text(), c, x, packed, y);
 }
 

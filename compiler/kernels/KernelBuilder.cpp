@@ -128,6 +128,11 @@ void KernelBuilder::storePairs(Value low, Value high, Value buffer, Value index,
   storeStored(pairs, buffer, mul(index, 2), 2 * width);
 }
 
+std::pair<Value, Value> KernelBuilder::split(Value value) {
+  Value high = arith::TruncFOp::create(b, loc, withElement(value, b.getBF16Type()), value);
+  return {high, arith::SubFOp::create(b, loc, value, arith::ExtFOp::create(b, loc, value.getType(), high))};
+}
+
 Value KernelBuilder::dot(Value x, Value y, Value sum) {
   auto type = cast<VectorType>(sum.getType());
   std::string name = "llvm.x86.avx512bf16.dpbf16ps." + std::to_string(type.getNumElements() * 32);

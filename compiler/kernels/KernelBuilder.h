@@ -93,6 +93,8 @@ public:
   void storeHalves(mlir::Value value, bool high, mlir::Value buffer, mlir::Value index);
   /// Pairs (low[i], high[i]) of two vectors of f32.
   void storePairs(mlir::Value low, mlir::Value high, mlir::Value buffer, mlir::Value index, int64_t width);
+  /// bf16(value) and what that leaves over, as f32.
+  std::pair<mlir::Value, mlir::Value> split(mlir::Value value);
   /// sum[i] + x[i].low y[i].low + x[i].high y[i].high, in f32. Needs TargetInfo::dotsPairs.
   mlir::Value dot(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return mlir::vector::FMAOp::create(b, loc, x, y, z); }

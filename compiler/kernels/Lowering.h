@@ -197,6 +197,8 @@ private:
 
   /// Whether a sum over `channels` of x is made of pairs.
   bool multipliesPairs(const Memory &x, int64_t channels) const;
+  /// The convolution as it is multiplied best, by `make(pairs)`: in pairs, in tiles that split f32, or one by one.
+  GatherConv multiplied(const Memory &x, int64_t channels, llvm::function_ref<GatherConv(bool)> make) const;
   Memory packPairs(Location loc, const PairPacking &p, const Memory &source);
 
   void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y);

@@ -1,4 +1,4 @@
-// Packs rows two by two, as bf16: filters along their input channels, maps along pixels.
+// Packs rows two by two, as bf16: filters along their input channels, maps along pixels; and takes f32 apart into two bf16.
 // In: PairPacking, buffers source, target.  Out: loops over pairs of rows with vectors along the row.
 #include "compiler/kernels/Contractions.h"
 
@@ -6,7 +6,7 @@ using namespace mlir;
 
 namespace cnnc {
 
-std::string PairPacking::text() const { return textOf({groups, rows, width, count, first, step, second}); }
+std::string PairPacking::text() const { return textOf({groups, rows, width, count, first, step, second, split}); }
 
 int64_t buildPairPacking(KernelBuilder &k, const PairPacking &p) {
   constexpr int64_t grain = 16384;
@@ -36,7 +36,13 @@ int64_t buildPairPacking(KernelBuilder &k, const PairPacking &p) {
         Value values = k.load(k.buffer(0), k.add(row.at, c), lanes, width);
         return row.exists ? Value(arith::SelectOp::create(k.b, k.loc, k.splat(row.exists, lanes), values, zero)) : values;
       };
-      k.storePairs(load(low), load(high), k.buffer(1), k.add(to, c), width);
+      Value even = load(low), odd = load(high);
+      if (!p.split)
+        return k.storePairs(even, odd, k.buffer(1), k.add(to, c), width);
+      auto [evenHigh, evenLow] = k.split(even);
+      auto [oddHigh, oddLow] = k.split(odd);
+      k.storePairs(evenHigh, oddHigh, k.buffer(1), k.add(to, c), width);
+      k.storePairs(evenLow, oddLow, k.buffer(1), k.add(k.add(to, c), p.targetElements() / 4), width);
     };
     k.loop(k.constant(0), k.constant(whole), lanes, [&](Value c) { move(c, lanes); });
     if (whole < p.width)
@@ -44,6 +50,22 @@ int64_t buildPairPacking(KernelBuilder &k, const PairPacking &p) {
   });
   k.finish();
   return (all + perPiece - 1) / perPiece;
+}
+
+int64_t buildSplit(KernelBuilder &k, int64_t elements) {
+  constexpr int64_t grain = 16384;
+  const int64_t lanes = k.lanes(k.b.getF32Type()), whole = elements / lanes * lanes;
+  Value first = k.mul(k.piece, grain), last = k.add(first, grain);
+  auto some = [&](Value at, int64_t width) {
+    auto [high, low] = k.split(k.load(k.buffer(0), at, lanes, width));
+    k.store(high, k.buffer(1), at, width);
+    k.store(low, k.buffer(1), k.add(at, elements), width);
+  };
+  k.loop(first, k.min(last, k.constant(whole)), lanes, [&](Value at) { some(at, lanes); });
+  if (whole < elements)
+    k.when(k.less(k.constant(whole), last), [&] { some(k.constant(whole), elements - whole); });
+  k.finish();
+  return (elements + grain - 1) / grain;
 }
 
 } // namespace cnnc

@@ -61,7 +61,7 @@ const std::map<std::string, const char *> &summaries() {
       {"loss", "What training makes small."},
       {"no_decay", "Parameters that weight_decay leaves alone: [bias, batchnorm]"},
       {"clip", "norm(limit) or value(limit): bounds the gradients."},
-      {"precision", "f32, f64 or bf16."},
+      {"precision", "f32, f64, bf16, or bf16x3: f32 whose products are three of bf16."},
       {"keep", "best(METRIC): the checkpoint that is kept beside the last one."},
       {"stop", "no_better(METRIC, epochs=N): ends training early."},
       {"load", "`load \"stem.safetensors\" for stem`: weights that training begins with, of one layer or block or of all that fit; later ones win."},

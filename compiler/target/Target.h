@@ -41,6 +41,7 @@ struct TargetInfo {
   bool winograd = true;     ///< convolutions may be made in Winograd's form: fewer multiplications, another rounding
   bool dotsPairs = false;   ///< sums of products of pairs of bf16 in one instruction
   bool amx = false;         ///< products of tiles of bf16 (AMX); dotsPairs holds too
+  bool splitsF32 = false;   ///< f32 is multiplied in tiles, as three products of bf16 (precision bf16x3); amx holds too
   TileChoice choice;        ///< for the kernel that is being made
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
   int64_t chainBytes = 3 << 20; ///< what the launches of a chain may touch in a unit: the second-level cache and a share of the third

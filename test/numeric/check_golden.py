@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Compares a trainer with the golden file of its case: one training step and one evaluation.
-In: CASE.cnn (beside it CASE.golden), TRAINER, [--precision f64|f32].
+In: CASE.cnn (beside it CASE.golden), TRAINER, [--precision f64|f32|bf16|bf16x3].
 Out: the worst tensor of each mode; exit status 1 and every tensor that differs too much.
 
 f64: |a - b| <= 1e-8 of the tensor's largest value. Sums of a few hundred terms round to 1e-13; batch normalisation and its derivative
@@ -21,6 +21,7 @@ import tensors
 F64_BOUND = 1e-8
 F32_ROUNDING = 2.0**-24
 BF16_ROUNDING = 2.0**-8
+SPLIT_ROUNDING = 3 * 2.0**-18  # what bf16x3 leaves out of a product, at most
 SMALL = 1e-12  # below this a tensor is zero but for rounding (the gradient of a bias in front of a batchnorm)
 
 
@@ -83,7 +84,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("case")
     p.add_argument("trainer")
-    p.add_argument("--precision", default="f64", choices=("f64", "f32", "bf16"))
+    p.add_argument("--precision", default="f64", choices=("f64", "f32", "bf16", "bf16x3"))
     a = p.parse_args()
     case, recipe, kept, f32_error = golden(a.case)
     with open(os.path.join(os.path.dirname(a.case), "bf16_error.json")) as f:
@@ -94,6 +95,8 @@ def main():
             return F64_BOUND * max(largest, SMALL / F64_BOUND)
         if a.precision == "bf16":
             return 2 * bf16_error[key] + 2 * BF16_ROUNDING * max(largest, 0.01)
+        if a.precision == "bf16x3":
+            return 2 * f32_error.get(key, 0) + 4 * SPLIT_ROUNDING * max(largest, 0.01)
         return 2 * f32_error[key] + 16 * F32_ROUNDING * max(largest, 0.01)
 
     complaints = []
