@@ -45,8 +45,7 @@ def main():
                                                   "--precision", a.dtype], check=True, capture_output=True, text=True).stdout)
                 program = compile_net(a, net, batch, folder)
                 for threads in a.threads.split(","):
-                    more = (int(threads) - 1) * (said["scratch_bytes"] + said["thread_bytes"])
-                    predicted, measured = said["peak_bytes"] + more, peak_bytes(program, threads)
+                    predicted, measured = said["peak_bytes_on"][int(threads) - 1], peak_bytes(program, threads)
                     off = predicted / measured - 1
                     worst = max(worst, abs(off))
                     failed |= abs(off) > a.bound and abs(predicted - measured) > PAGES

@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define CNN_ABI_VERSION 5u
+#define CNN_ABI_VERSION 6u
 
 /* One buffer that a kernel touches. */
 typedef struct cnn_buffer_info {
@@ -56,13 +56,20 @@ typedef struct cnn_call {
 /* Runs every piece of the kernel and returns when all are done.  Called by generated code; defined by the runtime. */
 void cnn_rt_launch(const cnn_call *call, const cnn_kernel *kernel, void *const *buffers);
 
-/* Kernels that may run unit by unit: unit u is, of each in turn, the pieces u * pieces_of_unit[k] and on, as many as there are of
- * pieces_of_unit[k]. Units are independent of each other, so they may run at the same time. One kernel behind the other gives the same bits. */
+/* Kernels that run unit by unit: unit u is, of each in turn, the pieces u * pieces_of_unit[k] and on, as many as there are of
+ * pieces_of_unit[k]. units_of_stripe units that follow each other are a stripe: their pieces run in order, for some kernels add to what the pieces
+ * before have left. Stripes are independent of each other, so they may run at the same time. Without local maps, one kernel behind the other gives
+ * the same bits. */
 typedef struct cnn_chain {
   int64_t units;
+  int64_t units_of_stripe;    /* 0: no kernel has an order, all pieces of one are independent */
   uint32_t n_kernels;
   const cnn_kernel *const *kernels;
   const int64_t *pieces_of_unit;
+  const int64_t *local_bytes; /* null: no map is local. Else one entry for each buffer of each kernel, one behind the other: 0, or how many bytes a
+                                 unit has of a map that lives from its making to its last reading within the unit. Such a map has no place of its own:
+                                 the buffer is where a unit's part of it stands in the first thread's part of cnn_function.local_bytes */
+  uint64_t local_stride;      /* cnn_function.local_bytes */
 } cnn_chain;
 
 /* Runs every unit of the chain and returns when all are done; buffers[k]: the buffers of kernel k. */
@@ -71,6 +78,7 @@ void cnn_rt_chain(const cnn_call *call, const cnn_chain *chain, void *const *con
 typedef struct cnn_function {
   int64_t batch;        /* N, compiled in */
   uint64_t arena_bytes; /* scratch memory needed */
+  uint64_t local_bytes; /* and so much more for each thread, behind it */
   /* Returns 0; or 1 when the loss of train_step is not finite: then no tensor has been updated. */
   int32_t (*run)(const cnn_call *call);
   uint64_t logits_offset; /* where in the arena the logits (N,K), element type of the model, stand after the call */

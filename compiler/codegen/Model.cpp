@@ -22,9 +22,9 @@ public:
         i32(b.getInt32Ty()), i64(b.getInt64Ty()), real(tables.isF64 ? b.getDoubleTy() : b.getFloatTy()) {
     bufferInfo = StructType::create({i64, i32, i32}, "cnn_buffer_info");
     kernel = StructType::create({ptr, i64, ptr, ptr, i64, i64, i32, ptr}, "cnn_kernel");
-    function = StructType::create({i64, i64, ptr, i64, i64}, "cnn_function");
+    function = StructType::create({i64, i64, i64, ptr, i64, i64}, "cnn_function");
     model = StructType::create({i32, i32, ptr, i64, function, function, function, ptr, i64, ptr, ptr, ptr, ptr}, "cnn_model");
-    chain = StructType::create({i64, i32, ptr, ptr}, "cnn_chain");
+    chain = StructType::create({i64, i64, i32, ptr, ptr, ptr, i64}, "cnn_chain");
     launch = m.getOrInsertFunction("cnn_rt_launch", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
     launchChain = m.getOrInsertFunction("cnn_rt_chain", FunctionType::get(b.getVoidTy(), {ptr, ptr, ptr}, false));
   }
@@ -98,10 +98,19 @@ private:
   }
 
   Constant *chainTable(const Program &p, const Chain &c, ArrayRef<Constant *> kernels) {
-    std::vector<Constant *> pieces;
-    for (int64_t l = c.first; l <= c.last(); ++l)
+    std::vector<Constant *> pieces, localBytes;
+    bool isLocal = false;
+    for (int64_t l = c.first; l <= c.last(); ++l) {
       pieces.push_back(b.getInt64(p.launches[l].piecesOfUnit));
-    auto *value = ConstantStruct::get(chain, {b.getInt64(c.units), b.getInt32(c.launches), array(ptr, kernels.slice(c.first, c.launches)), array(i64, pieces)});
+      for (const LaunchArgument &a : p.launches[l].arguments) {
+        const int64_t bytes = p.buffers[a.buffer].space == Buffer::Space::Local ? p.buffers[a.buffer].unitBytes : 0;
+        localBytes.push_back(b.getInt64(bytes));
+        isLocal |= bytes != 0;
+      }
+    }
+    Constant *locals = isLocal ? array(i64, localBytes) : ConstantPointerNull::get(ptr);
+    auto *value = ConstantStruct::get(chain, {b.getInt64(c.units), b.getInt64(c.unitsOfStripe), b.getInt32(c.launches), array(ptr, kernels.slice(c.first, c.launches)),
+                                              array(i64, pieces), locals, b.getInt64(p.localBytes)});
     return new GlobalVariable(m, chain, true, GlobalValue::PrivateLinkage, value, "chain");
   }
 
@@ -152,6 +161,9 @@ private:
       case Buffer::Space::Lr:
       case Buffer::Space::Step:
         base = arena, offset += buffer.offset;
+        break;
+      case Buffer::Space::Local:
+        base = arena, offset += p.arenaBytes + buffer.offset;
         break;
       case Buffer::Space::Input:
         base = x;
@@ -212,7 +224,7 @@ private:
     }
     b.CreateRet(b.getInt32(0));
     auto offsetOf = [&](int64_t buffer) { return b.getInt64(buffer < 0 ? 0 : p.buffers[buffer].offset); };
-    return ConstantStruct::get(function, {b.getInt64(p.batch), b.getInt64(p.arenaBytes), f, offsetOf(p.logitsBuffer), offsetOf(p.lossBuffer)});
+    return ConstantStruct::get(function, {b.getInt64(p.batch), b.getInt64(p.arenaBytes), b.getInt64(p.localBytes), f, offsetOf(p.logitsBuffer), offsetOf(p.lossBuffer)});
   }
 
   /// return 1 unless |loss| < inf

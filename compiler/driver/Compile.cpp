@@ -181,7 +181,7 @@ private:
   bool fit(mlir::ModuleOp module, Level &level) {
     Program &step = level.tables.trainStep;
     int64_t scratch = mostScratch(module, level), evaluation = level.tables.predict.arenaBytes;
-    auto measure = [&] { level.peak = peakMemory(network, step, scratch, std::max(step.arenaBytes, evaluation)); };
+    auto measure = [&] { level.peak = peakMemory(network, step, scratch, evaluation); };
     measure();
     if (!options.maxMemory)
       return true;
@@ -192,9 +192,9 @@ private:
       return true;
     std::string processor = levels.size() > 1 ? " for " + level.mcpu : "";
     diagnostics.report(Diag::MemoryBound, {}, {network.name, std::to_string(network.train.batch), inMib(options.maxMemory) + processor})
-        .note("the least that recomputation reaches is " + inMib(peak) + " on " + std::to_string(boundThreads) + " threads: arena " + inMib(level.peak.arena) +
-              (evaluation > step.arenaBytes ? " (for evaluation)" : "") + ", parameters and optimiser's states " + inMib(level.peak.tensors) + ", a batch " +
-              inMib(level.peak.batch) + ", the program and its threads " + inMib(peak - level.peak.arena - level.peak.tensors - level.peak.batch))
+        .note("the least that recomputation reaches is " + inMib(peak) + " on " + std::to_string(boundThreads) + " threads: arena " + inMib(level.peak.arena(boundThreads)) +
+              (evaluation > step.memoryOn(boundThreads) ? " (for evaluation)" : "") + ", parameters and optimiser's states " + inMib(level.peak.tensors) + ", a batch " +
+              inMib(level.peak.batch) + ", the program and its threads " + inMib(peak - level.peak.arena(boundThreads) - level.peak.tensors - level.peak.batch))
         .help("--max-memory " + std::to_string((peak + mib - 1) / mib) + "MiB is met; a smaller --batch" +
               (network.train.precision == Precision::F32 || network.train.precision == Precision::BF16x3 ? " or --precision bf16 needs less" : " needs less"));
     return false;
@@ -208,7 +208,7 @@ private:
       return;
     formChains(chained, level.processor.info.chainBytes);
     planMemory(chained);
-    if (chained.arenaBytes <= std::max(level.tables.trainStep.arenaBytes, (options.inference ? 2 : 1) * predict.arenaBytes))
+    if (chained.memoryOn(boundThreads) <= std::max(level.tables.trainStep.arenaBytes, (options.inference ? 2 : 1) * predict.arenaBytes))
       predict = std::move(chained);
   }
 

@@ -12,17 +12,16 @@ namespace cnnc {
 
 /// Resident bytes.
 struct PeakMemory {
-  int64_t program, tensors, arena, batch;
-  int64_t scratch; ///< of a thread
+  int64_t program, tensors, batch;
+  int64_t step, evaluation; ///< their arenas, as large as they are: the larger one is there
+  int64_t local, scratch;   ///< of a thread: local maps of the step, scratch of kernels
+  int64_t arena(int64_t threads) const;
   int64_t on(int64_t threads) const;
-  /// The largest arena with which the peak on `boundThreads` is at most `bound`; less than 0 where none is small enough.
+  /// The largest arena, local maps of `boundThreads` threads included, with which the peak on as many is at most `bound`; less than 0 where none is small enough.
   int64_t arenaWithin(int64_t bound) const;
 };
-/// --max-memory counts so many threads: the last number of the report.
-constexpr int64_t boundThreads = 4;
-
-/// `scratchBytes`: the most that a kernel takes of a thread's stack. `arenaBytes`: as the runtime allocates it, for the step or for evaluation.
-PeakMemory peakMemory(const Network &network, const Program &trainStep, int64_t scratchBytes, int64_t arenaBytes);
+/// `scratchBytes`: the most that a kernel takes of a thread's stack. `evaluationBytes`: the arena of evaluation.
+PeakMemory peakMemory(const Network &network, const Program &trainStep, int64_t scratchBytes, int64_t evaluationBytes);
 /// `recomputed`: what the bound has cost; nothing where there is none.
 std::string memoryReport(const Network &network, const PeakMemory &peak, const std::optional<Recomputed> &recomputed, bool json);
 /// "12.5 MiB"

@@ -10,21 +10,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <set>
 
 namespace cnnc {
-namespace {
-
-constexpr int64_t forever = std::numeric_limits<int64_t>::max();
-constexpr int64_t fewestUnits = 8; // for threads to share
-constexpr int mostWalked = 64;     // launches from a chain's first on
-
-/// So many pieces cover so many images.
-struct Granule {
-  int64_t images, pieces;
-};
 
 std::optional<Granule> granuleOf(const Launch &l) {
   if (l.images < 2)
@@ -37,7 +28,7 @@ std::optional<Granule> granuleOf(const Launch &l) {
   return (l.images + g.images - 1) / g.images == l.pieces ? std::optional(g) : std::nullopt;
 }
 
-int64_t elementBytes(uint32_t kind) {
+static int64_t elementBytes(uint32_t kind) {
   switch (kind) {
   case CNN_F64:
     return 8;
@@ -51,6 +42,13 @@ int64_t elementBytes(uint32_t kind) {
   }
 }
 int64_t bytesOf(const LaunchArgument &a) { return a.elements * elementBytes(a.elementKind); }
+
+
+namespace {
+
+constexpr int64_t forever = std::numeric_limits<int64_t>::max();
+constexpr int64_t fewestStripes = 8; // for threads to share
+constexpr int mostWalked = 64;     // launches from a chain's first on
 
 /// Whether the order of the two matters.
 bool conflict(const Launch &a, const Launch &b) {
@@ -88,7 +86,7 @@ private:
     while (!pending.empty()) {
       std::vector<size_t> members{0}, hoisted, deferred; // numbers in `pending`
       size_t walked = 1;
-      if (granuleOf(pending[0])) {
+      if (cacheBytes && granuleOf(pending[0])) {
         std::vector<size_t> before, behind;
         auto conflicts = [&](const std::vector<size_t> &with, size_t l) {
           return std::any_of(with.begin(), with.end(), [&](size_t m) { return conflict(pending[m], pending[l]); });
@@ -106,9 +104,13 @@ private:
           }
         }
       }
-      for (size_t l : hoisted)
-        program.launches.push_back(pending[l]);
-      if (members.size() > 1)
+      if (!hoisted.empty()) {
+        std::vector<Launch> first;
+        for (size_t l : hoisted)
+          first.push_back(pending[l]);
+        order(std::move(first));
+      }
+      if (members.size() > 1 || pending[0].piecesOfStripe)
         addChain(pending, members);
       else
         program.launches.push_back(pending[0]);
@@ -125,7 +127,7 @@ private:
     const Launch &next = pending[l];
     if (!granuleOf(next) || next.images != pending[members[0]].images)
       return false;
-    bool takes = false;
+    bool takes = next.mayRenew && isAgain(next); // whoever reads it comes next
     for (size_t m : members)
       for (const LaunchArgument &x : pending[m].arguments)
         for (const LaunchArgument &y : next.arguments) {
@@ -136,8 +138,8 @@ private:
           takes |= x.isOutput && !y.isOutput;
         }
     members.push_back(l);
-    const int64_t images = next.images, unit = unitOf(pending, members);
-    return takes && (images + unit - 1) / unit >= fewestUnits && unitBytes(pending, members) * unit <= cacheBytes * images;
+    const int64_t images = next.images, unit = unitOf(pending, members), stripe = unit * std::max<int64_t>(1, unitsOfStripe(pending, members, unit));
+    return takes && (images + stripe - 1) / stripe >= fewestStripes && reuseBytes(pending, members) * unit <= cacheBytes * images;
   }
 
   /// Images of a unit: granules are powers of two.
@@ -147,20 +149,43 @@ private:
       unit = std::max(unit, granuleOf(pending[m])->images);
     return unit;
   }
-  /// What all units touch together.
-  static int64_t unitBytes(const std::vector<Launch> &pending, const std::vector<size_t> &members) {
-    std::set<int64_t> counted;
-    int64_t bytes = 0;
+  static int64_t unitsOfStripe(const std::vector<Launch> &pending, const std::vector<size_t> &members, int64_t unit) {
+    int64_t units = 0;
     for (size_t m : members)
-      for (const LaunchArgument &a : pending[m].arguments)
-        if (a.byImage && counted.insert(a.buffer).second)
-          bytes += bytesOf(a);
-    return bytes;
+      if (const Launch &l = pending[m]; l.piecesOfStripe) {
+        Granule g = *granuleOf(l);
+        units = std::max({int64_t(1), units, l.piecesOfStripe / g.pieces * g.images / unit});
+      }
+    return units;
+  }
+  bool isAgain(const Launch &l) const {
+    return std::any_of(l.arguments.begin(), l.arguments.end(), [&](const LaunchArgument &a) { return a.isOutput && program.buffers[a.buffer].renews >= 0; });
+  }
+  /// The most that all units together touch between one touch of a map and the next of the same one.
+  static int64_t reuseBytes(const std::vector<Launch> &pending, const std::vector<size_t> &members) {
+    int64_t most = 0;
+    std::map<int64_t, size_t> lastTouch; // of a buffer: place in `members`
+    for (size_t at = 0; at < members.size(); ++at)
+      for (const LaunchArgument &a : pending[members[at]].arguments) {
+        if (!a.byImage)
+          continue;
+        if (auto before = lastTouch.find(a.buffer); before != lastTouch.end() && before->second < at) {
+          std::set<int64_t> counted;
+          int64_t bytes = 0;
+          for (size_t between = before->second; between <= at; ++between)
+            for (const LaunchArgument &other : pending[members[between]].arguments)
+              if (other.byImage && counted.insert(other.buffer).second)
+                bytes += bytesOf(other);
+          most = std::max(most, bytes);
+        }
+        lastTouch[a.buffer] = at;
+      }
+    return most;
   }
 
   void addChain(std::vector<Launch> &pending, const std::vector<size_t> &members) {
     const int64_t unit = unitOf(pending, members), images = pending[members[0]].images;
-    program.chains.push_back({int64_t(program.launches.size()), int64_t(members.size()), (images + unit - 1) / unit});
+    program.chains.push_back({int64_t(program.launches.size()), int64_t(members.size()), (images + unit - 1) / unit, unit, unitsOfStripe(pending, members, unit)});
     std::set<int64_t> touched;
     for (size_t m : members) {
       Launch &l = pending[m];
@@ -183,8 +208,7 @@ void setLives(Program &program) {
   std::iota(first.begin(), first.end(), 0);
   std::iota(last.begin(), last.end(), 0);
   for (const Chain &c : program.chains)
-    for (int64_t l = c.first; l <= c.last(); ++l)
-      first[l] = c.first, last[l] = c.last();
+    std::fill_n(first.begin() + c.first, c.launches, c.first), std::fill_n(last.begin() + c.first, c.launches, c.last());
   for (Buffer &b : program.buffers) {
     bool early = b.space == Buffer::Space::Lr || b.space == Buffer::Space::Step;
     bool stays = b.lastUse == forever;
@@ -193,8 +217,9 @@ void setLives(Program &program) {
   for (size_t l = 0; l < program.launches.size(); ++l)
     for (const LaunchArgument &a : program.launches[l].arguments) {
       Buffer &b = program.buffers[a.buffer];
-      b.firstUse = b.firstUse < 0 ? first[l] : b.firstUse;
-      b.lastUse = std::max(b.lastUse, last[l]);
+      const bool isLocal = b.space == Buffer::Space::Local; // its unit runs one launch behind the other
+      b.firstUse = b.firstUse >= 0 ? b.firstUse : isLocal ? int64_t(l) : first[l];
+      b.lastUse = std::max(b.lastUse, isLocal ? int64_t(l) : last[l]);
     }
 }
 
@@ -202,14 +227,60 @@ void setLives(Program &program) {
 
 void formChains(Program &program, int64_t cacheBytes) {
   dissolveChains(program);
-  ChainFinder(program, cacheBytes).run();
+  std::vector<Renewal> renewals;
+  if (cacheBytes) {
+    ChainFinder(program, cacheBytes).run();
+    renewals = findRenewals(program);
+    dissolveChains(program);
+  }
+  for (;;) {
+    Program made = program;
+    renew(made, renewals);
+    ChainFinder(made, cacheBytes).run();
+    makeLocal(made);
+    // What runs again must be local both times, and read less than it saves.
+    std::vector<int64_t> readAgain(made.buffers.size());
+    for (const Launch &l : made.launches)
+      for (const LaunchArgument &a : l.arguments)
+        if (a.isOutput && made.buffers[a.buffer].renews >= 0)
+          readAgain[a.buffer] = int64_t(l.bytes - l.cachedBytes);
+    std::vector<Renewal> paying;
+    for (size_t i = 0; i < renewals.size(); ++i) {
+      const size_t again = program.buffers.size() + i;
+      const Buffer &b = made.buffers[renewals[i].buffer];
+      if (b.space == Buffer::Space::Local && made.buffers[again].space == Buffer::Space::Local && readAgain[again] < 2 * b.bytes)
+        paying.push_back(renewals[i]);
+    }
+    if (paying.size() == renewals.size()) {
+      program = std::move(made);
+      break;
+    }
+    renewals = std::move(paying);
+  }
   setLives(program);
 }
 
 void dissolveChains(Program &program) {
   program.chains.clear();
-  for (Launch &l : program.launches)
+  auto isAgain = [&](const Launch &l) {
+    return std::any_of(l.arguments.begin(), l.arguments.end(), [&](const LaunchArgument &a) { return a.isOutput && program.buffers[a.buffer].renews >= 0; });
+  };
+  for (size_t l = program.launches.size(); l-- > 0;)
+    if (isAgain(program.launches[l])) {
+      program.launches.erase(program.launches.begin() + l);
+      program.lossLaunch -= int64_t(l) < program.lossLaunch;
+    }
+  for (Launch &l : program.launches) {
     l.piecesOfUnit = 0, l.cachedBytes = 0;
+    for (LaunchArgument &a : l.arguments)
+      if (int64_t first = program.buffers[a.buffer].renews; first >= 0)
+        a.buffer = first;
+  }
+  while (!program.buffers.empty() && program.buffers.back().renews >= 0)
+    program.buffers.pop_back();
+  for (Buffer &b : program.buffers)
+    if (b.space == Buffer::Space::Local)
+      b.space = Buffer::Space::Arena, b.unitBytes = 0;
   setLives(program);
 }
 

@@ -78,6 +78,19 @@ int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type elemen
 /// Whether its pieces are cut as ImageCut says.
 bool gatherIsByImage(const GatherConv &c, const TargetInfo &target, int64_t lanes);
 
+/// The sums of a filter's gradient as a chain makes them: a piece has some images, and adds to what the pieces of its stripe before it have left.
+/// Stripes are added up behind the chain.
+struct GradStripes {
+  int64_t imagesOfPiece = 0, imagesOfStripe = 0; ///< powers of two; 0: pieces are cut otherwise
+  explicit operator bool() const { return imagesOfPiece; }
+  /// Of N images of `work` units each, of which a piece has at least `leastWork`; none where that leaves too few stripes for threads to share.
+  static GradStripes of(int64_t N, int64_t work, int64_t leastWork);
+  int64_t pieces(int64_t N) const { return (N + imagesOfPiece - 1) / imagesOfPiece; }
+  int64_t count(int64_t N) const { return (N + imagesOfStripe - 1) / imagesOfStripe; }
+  /// Whether a gradient of so many bytes stays in the caches beside the maps.
+  static bool mayHold(int64_t bytes) { return bytes <= 768 << 10; }
+};
+
 /// dw[ob,k,l,c,lane] = sum over n,i,j of x[n, i*SH+k*DH-PT, j*SW+l*DW-PL, c] * dy[n,i,j, ob*block+lane].
 struct FilterGrad {
   int64_t N = 1, H = 1, W = 1, xChannels = 1, OH = 1, OW = 1, yChannels = 1;
@@ -87,6 +100,7 @@ struct FilterGrad {
   int64_t parts = 1;                                      ///< partial sums over images; with more than one, dw is [parts][size]
   bool atOnce = false;                                    ///< a part is one block of pixels, whatever the tiles' choice
   bool pairs = false; ///< columns of x and dy are pairs of bf16: W, OW and SW count in them, and padding is stored
+  GradStripes stripes; ///< dw is [stripes][size]
   int64_t size() const { return yChannels * KH * KW * (xChannels / groups); }
   static FilterGrad of(const WindowGeometry &g);
   /// With pairs of pixels: x packed as packX() says, dy as packDy().

@@ -13,7 +13,7 @@ namespace cnnc {
 namespace {
 
 /// Blocks of dw are separate pieces where it is too large for partial sums.
-bool cutByFilter(const FilterGrad &f) { return f.parts < 8; }
+bool cutByFilter(const FilterGrad &f) { return f.parts < 8 && !f.stripes; }
 
 /// Pixels are taken in blocks of about `blockPixels`: images where they are small, else rows of one image.
 struct PixelBlock {
@@ -22,7 +22,8 @@ struct PixelBlock {
 PixelBlock blockOf(const FilterGrad &f, const TargetInfo &target) {
   if (f.atOnce)
     return {(f.N + f.parts - 1) / f.parts, f.OH};
-  const int64_t blockPixels = target.choice.of(Knob::GradPixels, 128), imagesPerPart = (f.N + f.parts - 1) / f.parts;
+  const int64_t blockPixels = target.choice.of(Knob::GradPixels, 128);
+  const int64_t imagesPerPart = f.stripes ? f.stripes.imagesOfPiece : (f.N + f.parts - 1) / f.parts;
   int64_t images = std::clamp<int64_t>(blockPixels / (f.OH * f.OW), 1, imagesPerPart);
   if (f.OH * f.OW == 1) // dense: the sums stay in registers over all images
     images = imagesPerPart;
@@ -35,10 +36,14 @@ public:
       : k(k), f(f), store(store), element(element), lanes(k.lanes(element)), products(k, f.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)), dw(k.buffer(2)) {}
 
   void run() {
-    Value part = k.mod(k.piece, f.parts);
-    Value cell = k.div(k.piece, f.parts);
+    Value part = k.mod(k.piece, f.parts), cell = k.div(k.piece, f.parts);
     int64_t imagesPerPart = (f.N + f.parts - 1) / f.parts;
-    Value firstImage = k.mul(part, imagesPerPart);
+    Value firstImage = k.mul(part, imagesPerPart), sumsFrom = firstImage;
+    if (f.stripes) {
+      imagesPerPart = f.stripes.imagesOfPiece;
+      firstImage = k.mul(k.piece, imagesPerPart), part = k.div(firstImage, f.stripes.imagesOfStripe);
+      sumsFrom = k.mul(part, f.stripes.imagesOfStripe);
+    }
     Value lastImage = k.min(k.add(firstImage, imagesPerPart), k.constant(f.N));
     Value out = k.mul(part, f.size());
 
@@ -57,7 +62,7 @@ public:
     k.loop(firstImage, lastImage, images, [&](Value n) {
       Value lastN = images == 1 ? k.add(n, 1) : k.min(k.add(n, images), lastImage);
       k.loop(k.constant(0), k.constant(f.OH), rows, [&](Value r) {
-        Value isFirst = arith::AndIOp::create(k.b, k.loc, k.equal(n, firstImage), k.equal(r, k.constant(0)));
+        Value isFirst = arith::AndIOp::create(k.b, k.loc, k.equal(n, sumsFrom), k.equal(r, k.constant(0)));
         cells(n, lastN, r, k.min(k.add(r, rows), k.constant(f.OH)), isFirst);
       });
     });
@@ -287,7 +292,22 @@ PairPacking packX(const WindowGeometry &g) {
   return {maps.groups, maps.rows, g.C, last + 1, -g.PL, 1, g.SW};
 }
 
-int64_t FilterGrad::pieces() const { return parts * (cutByFilter(*this) ? yChannels / block * KH : 1); }
+GradStripes GradStripes::of(int64_t N, int64_t work, int64_t leastWork) {
+  constexpr int64_t enough = 12, fewest = 8; // stripes
+  GradStripes s{1, 1};
+  while (s.imagesOfPiece * work < leastWork)
+    s.imagesOfPiece *= 2;
+  s.imagesOfStripe = s.imagesOfPiece;
+  while ((N + 2 * s.imagesOfStripe - 1) / (2 * s.imagesOfStripe) >= enough)
+    s.imagesOfStripe *= 2;
+  return s.count(N) < fewest ? GradStripes() : s;
+}
+
+int64_t FilterGrad::pieces() const {
+  if (stripes)
+    return stripes.pieces(N);
+  return parts * (cutByFilter(*this) ? yChannels / block * KH : 1);
+}
 
 int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes) {
   constexpr int64_t partialBytes = 4 << 20, most = 16;

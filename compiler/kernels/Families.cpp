@@ -130,6 +130,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     where[result].cropped = padded;
     launch(loc, family, key, {ofImages(read(left(outputs)), g.N), ofImages(read(indices), g.N), ofImages(write(dx), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPoolGrad(k, g, element, indices.element); });
+    program.launches.back().mayRenew = true;
   } else if (family == "avgpool") {
     launch(loc, family, key, {ofImages(read(left(inputs)), g.N), ofImages(write(made(outputs)), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPool(k, g, element); });
@@ -138,6 +139,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     where[result].cropped = padded;
     launch(loc, family, key, {ofImages(read(left(outputs)), g.N), ofImages(write(dx), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPoolGrad(k, g, element); });
+    program.launches.back().mayRenew = true;
   } else if (family == "depthwise" || family == "depthwise_input_grad") {
     bool forward = family == "depthwise";
     Memory y = made(forward ? outputs : inputs);
@@ -210,11 +212,33 @@ void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, c
   launch(loc, ("winograd_" + family).str(), c.text(), {read(transformed), read(u), write(y)}, c.flops(), build);
 }
 
+GradStripes Lowering::stripes(int64_t N, int64_t work, int64_t leastWork, const Gradient &dw) const {
+  if (N != program.batch || !GradStripes::mayHold(dw.memory.elements * elementBytes(dw.memory.element)))
+    return {};
+  return GradStripes::of(N, work, leastWork);
+}
+
+void Lowering::stripedGrad(Location loc, StringRef family, StringRef key, const GradStripes &s, const Memory &x, const Memory &dy, const Gradient &dw,
+                           uint64_t flops, Build build) {
+  const int64_t N = program.batch, count = s.count(N);
+  Memory sums = scratchMemory(count * dw.memory.elements, dw.memory.element);
+  launch(loc, family, (key + "stripes " + textOf({s.imagesOfPiece, s.imagesOfStripe})).str(), {ofImages(read(x), N), ofImages(read(dy), N), write(sums)}, flops, build);
+  program.launches.back().piecesOfStripe = s.imagesOfStripe / s.imagesOfPiece;
+  combine(loc, sums.ref, sums.element, dw, count, /*isMax=*/false);
+}
+
 void Lowering::winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, const Memory &x, const Memory &dy) {
   Location loc = op.getLoc();
   Gradient dw = gradient(op, c.O * c.C * c.form.taps * c.form.taps, true);
   Type element = dw.memory.element;
   auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(element));
+  constexpr int64_t leastTiles = 64; // against what it costs to end their sums
+  if (GradStripes s = stripes(c.N, c.tiles() / c.N, leastTiles, dw)) {
+    f.stripes = s, f.parts = 1;
+    return stripedGrad(loc, "winograd_conv_filter_grad", c.text(), s, x, dy, dw, c.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
+      return buildWinogradFilterGrad(k, f, element, {[](Value, Value, int64_t) {}});
+    });
+  }
   if (f.ends(elementBytes(element))) {
     launchGradient(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy)}, dw, c.flops(),
                    [&](KernelBuilder &k, StoreLanes store) { return buildWinogradFilterGrad(k, f, element, store); });
@@ -270,6 +294,13 @@ void Lowering::filterGrad(linalg::GenericOp op, StringRef family, StringRef key,
   Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
   f.parts = filterGradParts(f, elementBytes(element));
   Gradient dw = gradient(op, f.size(), f.parts > 1 || f.mayBeAtOnce(target));
+  constexpr int64_t leastPixels = 128; // against what it costs to load and store the sums
+  if (f.stripes = f.pairs ? GradStripes() : stripes(f.N, f.OH * f.OW, leastPixels, dw); f.stripes) {
+    return stripedGrad(op.getLoc(), family, key, f.stripes, x, dy, dw, f.flops(), [&](KernelBuilder &k, ArrayRef<int> numbers) {
+      buildFilterGrad(k, f, element, {[&](Value vector, Value index, int64_t width) { k.store(vector, k.buffer(numbers[2]), index, width); }});
+      return f.pieces();
+    });
+  }
   f.atOnce = f.parts == 1 && dw.update;
   summedParts(op.getLoc(), f.parts, dw, [&](const Gradient &out) {
     launchGradient(op.getLoc(), family, (key + (f.pairs ? "pairs" : "")).str(), {read(x), read(dy)}, out, f.flops(), [&](KernelBuilder &k, StoreLanes store) {

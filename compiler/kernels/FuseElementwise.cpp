@@ -5,6 +5,7 @@
 // and m*k when inlined. It is inlined where that is no more, and never when something else (a convolution, a result) needs it stored. What is stored
 // for others is computed again where a consumer reads all that it is made of anyway: the mask of a ReLU behind a normalisation, which takes its
 // gradient from the map before the normalisation.
+#include "compiler/kernels/Nest.h"
 #include "compiler/kernels/Program.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,6 +18,18 @@
 using namespace mlir;
 
 namespace cnnc {
+
+bool isCostly(linalg::GenericOp g) {
+  constexpr int costlyOperations = 40; // dropout's generator has more
+  int count = 0;
+  bool transcendental = false;
+  g.getRegion().walk([&](Operation *o) {
+    ++count;
+    transcendental |= isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::PowFOp, math::Log1pOp, math::ExpM1Op>(o);
+  });
+  return transcendental || count > costlyOperations;
+}
+
 namespace {
 
 bool isElementwise(Operation *op) {
@@ -28,17 +41,6 @@ bool isElementwise(Operation *op) {
 bool isConsumer(Operation *op) {
   auto g = dyn_cast<linalg::GenericOp>(op);
   return g && !g->hasAttr("cnn.kernel");
-}
-
-bool isCostly(linalg::GenericOp g) {
-  constexpr int costlyOperations = 40; // dropout's generator has more
-  int count = 0;
-  bool transcendental = false;
-  g.getRegion().walk([&](Operation *o) {
-    ++count;
-    transcendental |= isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::PowFOp, math::Log1pOp, math::ExpM1Op>(o);
-  });
-  return transcendental || count > costlyOperations;
 }
 
 /// The operands that are read whole, element by element.
@@ -96,6 +98,35 @@ linalg::GenericOp dropUnread(linalg::GenericOp g, IRRewriter &rewriter) {
   made.getRegion().takeBody(g.getRegion());
   rewriter.replaceOp(g, made.getResults());
   return made;
+}
+
+/// Whether the body makes max(x, 0) of its one input, as the language's relu does: 0 where x <= 0, else x.
+bool isRelu(linalg::GenericOp g) {
+  if (!isElementwise(g.getOperation()) || g.getNumDpsInputs() != 1 || fullInputs(g).size() != 1 || g->getNumResults() != 1)
+    return false;
+  Block &body = g.getRegion().front();
+  auto chosen = body.getTerminator()->getOperand(0).getDefiningOp<arith::SelectOp>();
+  auto test = chosen ? chosen.getCondition().getDefiningOp<arith::CmpFOp>() : nullptr;
+  return test && test.getPredicate() == arith::CmpFPredicate::OLE && test.getLhs() == body.getArgument(0) && matchPattern(test.getRhs(), m_AnyZeroFloat()) &&
+         matchPattern(chosen.getTrueValue(), m_PosZeroFloat()) && chosen.getFalseValue() == body.getArgument(0);
+}
+
+/// Whether the operand is compared with zero and nothing else: what it is by its sign alone.
+bool asksForSign(linalg::GenericOp g, OpOperand &use) {
+  return g.isDpsInput(&use) && g.getMatchingIndexingMap(&use).isIdentity() &&
+         llvm::all_of(g.getMatchingBlockArgument(&use).getUses(), [](OpOperand &asked) {
+           auto test = dyn_cast<arith::CmpFOp>(asked.getOwner());
+           return test && test.getPredicate() == arith::CmpFPredicate::OLE && asked.getOperandNumber() == 0 && matchPattern(test.getRhs(), m_AnyZeroFloat());
+         });
+}
+
+/// A ReLU's gradient takes its mask from what the ReLU has made, which others read too, instead of from what it was made of: one map for several.
+void maskByResult(linalg::GenericOp relu) {
+  Value x = relu.getInputs()[0], y = relu->getResult(0);
+  x.replaceUsesWithIf(y, [&](OpOperand &use) {
+    auto reader = dyn_cast<linalg::GenericOp>(use.getOwner());
+    return reader && reader != relu && isElementwise(reader.getOperation()) && relu->isBeforeInBlock(reader) && asksForSign(reader, use);
+  });
 }
 
 /// Whether `producer` may go into all its consumers.
@@ -174,6 +205,9 @@ void fuseElementwise(Operation *function) {
   });
   for (linalg::GenericOp g : order)
     inlineSplats(g, rewriter);
+  for (linalg::GenericOp g : order)
+    if (isRelu(g))
+      maskByResult(g);
 
   // Producers first: what a producer has taken in is part of it when its own turn comes. Fusing replaces the consumer, so the walk starts
   // again behind the operation that was treated.

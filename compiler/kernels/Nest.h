@@ -42,6 +42,9 @@ mlir::FailureOr<NestPlan> planNest(mlir::linalg::GenericOp op, int64_t lanes, in
 /// value in `constants`.
 void buildNest(KernelBuilder &k, const NestPlan &plan, llvm::ArrayRef<int> arguments);
 
+/// Whether an elementwise program takes longer to run again than what it makes takes to store and read.
+bool isCostly(mlir::linalg::GenericOp g);
+
 /// The operation that joins two partial results: arith.addf or arith.maximumf.
 mlir::FailureOr<mlir::Operation *> combinerOf(mlir::linalg::GenericOp op, unsigned result);
 

@@ -169,6 +169,7 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
     buildNest(k, *plan, numbers);
     return plan->pieces;
   });
+  program.launches.back().mayRenew = map && !isCostly(op);
   if (plan->hasPartials())
     for (auto [i, r] : llvm::enumerate(results))
       combine(op.getLoc(), partials[i], partialType, r, element, plan->pieces, plan->resultElements(), isa<arith::MaximumFOp>(*combinerOf(op, i)));

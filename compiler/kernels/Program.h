@@ -19,6 +19,7 @@ namespace cnnc {
 struct Buffer {
   enum class Space {
     Arena,  ///< planned memory
+    Local,  ///< a map of a chain that lives within each unit: a unit's part of it in the memory of the thread that runs the unit
     Input,  ///< cnn_call::x
     Labels, ///< cnn_call::labels
     SecondLabels, Mix, ///< cnn_call::second_labels, mix
@@ -30,7 +31,9 @@ struct Buffer {
   Space space = Space::Arena;
   int64_t index = 0;
   int64_t bytes = 0;
-  int64_t offset = 0;           ///< in the arena or in cnn_call::gradients, after planning
+  int64_t offset = 0;           ///< in the arena, in a thread's local memory or in cnn_call::gradients, after planning
+  int64_t unitBytes = 0;        ///< Local: of a unit's part
+  int64_t renews = -1;          ///< what another launch has made once already: that buffer
   int64_t firstUse = -1, lastUse = -1; ///< numbers of launches; lastUse = INT64_MAX: alive at the end
 };
 
@@ -52,14 +55,18 @@ struct Launch {
   std::vector<LaunchArgument> arguments;
   int64_t images = 0;       ///< pieces are cut as ImageCut says, of so many images; 0: otherwise
   int64_t piecesOfUnit = 0; ///< in a chain
+  int64_t piecesOfStripe = 0; ///< so many pieces that follow each other add to the same sums, in order; 0: pieces are independent
+  bool mayRenew = false;      ///< a cheap elementwise program: to run it again costs less than to store what it makes
   uint64_t cachedBytes = 0; ///< of `bytes`, what an earlier launch of the chain has left in the caches
 };
 
 /// Launches that run unit by unit: all of them over a few images, then over the next few, so that what one hands to another is still in the
-/// caches. Units are independent of each other.
+/// caches. Stripes of units are independent of each other.
 struct Chain {
   int64_t first = 0, launches = 0; ///< in Program::launches
   int64_t units = 0;
+  int64_t imagesOfUnit = 1;
+  int64_t unitsOfStripe = 0; ///< so many run in order; 0: pieces have no order
   int64_t last() const { return first + launches - 1; }
 };
 
@@ -71,6 +78,8 @@ struct Program {
   std::vector<Chain> chains; ///< in order
   int64_t constantLaunches = 0; ///< the first ones: they depend on the model's tensors alone, and what they make stays
   int64_t arenaBytes = 0, gradientBytes = 0;
+  int64_t localBytes = 0; ///< of each thread
+  int64_t memoryOn(int64_t threads) const { return arenaBytes + threads * localBytes; }
   int64_t logitsBuffer = -1, lossBuffer = -1;
   int64_t lossLaunch = -1;              ///< after this launch the loss is known: stop there unless it is finite
   std::vector<int64_t> gradientBuffers; ///< one a tensor; -1: none
@@ -116,10 +125,31 @@ mlir::FailureOr<Program> lowerToKernels(mlir::Operation *function, mlir::ModuleO
 void hoistConstants(Program &program);
 
 /// Finds chains, moves what stands between their launches in front of them or behind, and lets their buffers live through the whole chain.
-/// `cacheBytes`: what a unit may touch.
+/// Maps that only one chain touches become local to its units; where running an elementwise program again makes two local maps of one that is stored
+/// from the forward pass for the backward one, it runs again. `cacheBytes`: what a unit may touch; 0: launches whose pieces have an order alone.
 void formChains(Program &program, int64_t cacheBytes);
-/// Takes the chains apart again; the launches keep their order.
+/// Takes the chains apart again, and what they have made twice; the launches keep their order. Not to be run without formChains() behind it.
 void dissolveChains(Program &program);
+
+/// So many pieces of a launch cover so many images, a power of two; nothing where pieces are not cut so.
+struct Granule {
+  int64_t images, pieces;
+};
+std::optional<Granule> granuleOf(const Launch &l);
+/// Bytes of the buffer that an argument covers.
+int64_t bytesOf(const LaunchArgument &a);
+
+/// Launches that may run again in the backward pass, so that what they make is stored nowhere in between.
+struct Renewal {
+  size_t launch; ///< the first one, by number
+  int64_t buffer;
+  size_t place;  ///< in front of this launch
+};
+std::vector<Renewal> findRenewals(const Program &program);
+/// Lets them run again: launches and buffers are added.
+void renew(Program &program, const std::vector<Renewal> &renewals);
+/// Gives local maps to chains. What they move stays in the caches.
+void makeLocal(Program &program);
 
 /// Gives every arena buffer its offset: intervals of launches that overlap never share bytes. Greedy by size (Pisarchyk, Lee 2020).
 /// Buffers of gradients stand one behind the other.

@@ -418,7 +418,7 @@ static Recomputed withoutChains(Program &program, int64_t bound) {
 }
 
 Recomputed recompute(Program &program, int64_t bound, int64_t cacheBytes) {
-  if (program.arenaBytes <= bound)
+  if (program.memoryOn(boundThreads) <= bound)
     return {};
   // Chains hold more at a time: first without them, then with as much of them as the bound allows.
   dissolveChains(program);
@@ -426,15 +426,17 @@ Recomputed recompute(Program &program, int64_t bound, int64_t cacheBytes) {
   Recomputed cost;
   if (program.arenaBytes > bound)
     cost = withoutChains(program, bound);
-  for (int64_t bytes = cacheBytes; bytes >= cacheBytes / 16 && program.arenaBytes <= bound; bytes /= 4) {
+  for (int64_t bytes = cacheBytes; bytes >= cacheBytes / 16; bytes /= 4) {
     Program chained = program;
     formChains(chained, bytes);
     planMemory(chained);
-    if (chained.arenaBytes <= bound) {
+    if (chained.memoryOn(boundThreads) <= bound) {
       program = std::move(chained);
-      break;
+      return cost;
     }
   }
+  formChains(program, 0);
+  planMemory(program);
   return cost;
 }
 

@@ -12,7 +12,10 @@ struct Recomputed {
   double flops = 0, bytes = 0;  ///< more than without, as shares of what the step has without: of its products, of the memory that it moves
 };
 
-/// Brings the planned arena of `program` to at most `bound` bytes with little more work; nothing changes where it is that small already.
+/// A bound on memory counts the local maps of so many threads.
+constexpr int64_t boundThreads = 4;
+
+/// Brings the planned arena of `program` and the local maps of `boundThreads` threads to at most `bound` bytes with little more work; nothing changes where it is that small already.
 /// Where the bound cannot be met, the program is the smallest that was found.
 /// `cacheBytes`: for formChains.
 Recomputed recompute(Program &program, int64_t bound, int64_t cacheBytes);

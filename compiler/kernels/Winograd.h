@@ -8,6 +8,7 @@
 #pragma once
 
 #include "compiler/conversion/Conversion.h"
+#include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/KernelBuilder.h"
 #include "compiler/kernels/WinogradMatrices.h"
 
@@ -61,16 +62,18 @@ struct WinogradFilterGrad {
   WinogradConv conv;
   int64_t channels = 1, outputs = 1; ///< of a piece
   int64_t parts = 1;                 ///< of the tiles
+  GradStripes stripes;               ///< instead of parts: pieces end what they sum, and the third buffer is [stripes][dwSize()]
+  int64_t dwSize() const { return conv.O * conv.C * taps(); }
   int64_t groups() const { return int64_t(conv.form.rowGroups().size()); }
   int64_t cells() const { return conv.form.cells() / groups(); } ///< of a piece
   int64_t taps() const { return conv.form.taps * conv.form.taps; }
   int64_t size() const { return parts * conv.transformedFilter(); }
   int64_t blocks() const { return conv.C / channels * (conv.O / outputs); }
   /// Whether a piece makes the gradient itself: it has all tiles of its block, and the block's sums fit the stack.
-  bool ends(int64_t elementBytes) const { return parts == 1 && conv.form.cells() * channels * outputs * elementBytes <= 768 << 10; }
+  bool ends(int64_t elementBytes) const { return parts == 1 && !stripes && conv.form.cells() * channels * outputs * elementBytes <= 768 << 10; }
   static WinogradFilterGrad of(const WinogradConv &c, int64_t lanes);
 };
-/// Buffers: x, dy, sums; x, dy, dw where pieces end it.
+/// Buffers: x, dy, sums; x, dy, dw where pieces end it; x, dy and dw of each stripe.
 int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element, StoreLanes store);
 /// Buffers: sums, dw [O/block][taps][taps][C][block].
 int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element, StoreLanes store);

@@ -61,48 +61,58 @@ public:
     int64_t tileBytes = f.cells() * (f.channels + f.outputs) * bytes / perSlot;
     constexpr int64_t fewest = 16;
     const int64_t most = k.target.choice.of(Knob::WinogradTiles, 64);
-    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - f.groups() * blockSums * bytes, k.target.l2Bytes / 4);
+    const int64_t allSums = f.groups() * blockSums;
+    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - (f.stripes ? blockSums : allSums) * bytes, k.target.l2Bytes / 4);
     int64_t T = std::clamp<int64_t>(room / tileBytes, fewest, most);
-    int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
+    const int64_t perPart = f.stripes ? c.tiles() / c.N * f.stripes.imagesOfPiece : (c.tiles() + f.parts - 1) / f.parts;
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
     int64_t slots = T / perSlot;
-
-    Value outputBlock = k.mod(k.piece, c.O / f.outputs), rest = k.div(k.piece, c.O / f.outputs);
-    Value channelBlock = k.mod(rest, c.C / f.channels), part = k.div(rest, c.C / f.channels);
-    Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
-    const int64_t allSums = f.groups() * blockSums;
-    const bool ends = f.ends(bytes);
-    sums = ends ? k.scratch(element, allSums) : k.buffer(2);
-    target = ends ? k.constant(0) : k.mul(k.piece, allSums);
-    atOnce = perPart <= T;
 
     Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
     int64_t unitBytes = unit.getIntOrFloatBitWidth() / 8;
     inputCell = WinogradTransforms::cellStride(slots * f.channels, unitBytes);
     gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
-    Value inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
-    Value zero = k.zeroVector(element, lanes);
-    if (!atOnce)
-      k.loop(k.constant(0), k.constant(allSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
-    k.loop(firstTile, lastTile, T, [&](Value from) {
-      Value count = k.min(k.constant(T), k.sub(lastTile, from));
-      Value used = k.ceilDiv(count, perSlot);
-      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
-        const auto groups = c.form.rowGroups();
-        for (auto [number, rows] : llvm::enumerate(groups)) {
-          auto transforms = [&, rows = rows] { transform(from, count, used, channelBlock, outputBlock, rows, inputs, grads); };
-          groups.size() == 1 ? transforms() : k.when(k.equal(group, k.constant(int64_t(number))), transforms);
-        }
-        k.loop(k.constant(0), k.constant(f.cells()), 1,
-               [&](Value p) { product(p, k.add(target, k.mul(group, blockSums)), used, inputs, grads); });
+    inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
+    const bool ends = f.ends(bytes);
+    sums = ends || f.stripes ? k.scratch(element, allSums) : k.buffer(2);
+    atOnce = perPart <= T;
+
+    const int64_t outputBlocks = c.O / f.outputs, channelBlocks = c.C / f.channels;
+    if (f.stripes) {
+      // All blocks of some images, each group of rows over all of them: its sums stay in the second-level cache.
+      const Tiles tiles = tilesOf(k.piece, perPart);
+      target = k.constant(0);
+      k.loop(k.constant(0), k.constant(f.blocks()), 1, [&](Value block) {
+        const Block at{k.div(block, outputBlocks), k.mod(block, outputBlocks)};
+        clear(allSums);
+        k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
+          runsOf(tiles, T, [&](Value from, Value count) { addGroup(group, from, count, at, blockSums); });
+        });
+        endStripe(at);
       });
+      return f.stripes.pieces(c.N);
+    }
+    Value rest = k.div(k.piece, outputBlocks);
+    const Block at{k.mod(rest, channelBlocks), k.mod(k.piece, outputBlocks)};
+    target = ends ? k.constant(0) : k.mul(k.piece, allSums);
+    clear(allSums);
+    runsOf(tilesOf(k.div(rest, channelBlocks), perPart), T, [&](Value from, Value count) {
+      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) { addGroup(group, from, count, at, blockSums); });
     });
     if (ends)
-      end(channelBlock, outputBlock);
+      end(at.channels, at.outputs);
     return f.parts * f.blocks();
   }
 
 private:
+  /// Numbers of a block of input channels and one of outputs.
+  struct Block {
+    Value channels, outputs;
+  };
+  struct Tiles {
+    Value first, last;
+  };
+
   KernelBuilder &k;
   const WinogradFilterGrad &f;
   const WinogradConv &c;
@@ -111,9 +121,46 @@ private:
   int64_t lanes;
   WinogradTransforms transforms;
   Products products;
-  Value x, dy, sums, target;
+  Value x, dy, inputs, grads, sums, target; ///< target: where in sums the piece's own begin
   int64_t inputCell = 0, gradCell = 0;
   bool atOnce = false; ///< one run has all tiles of a piece
+
+  Tiles tilesOf(Value part, int64_t perPart) {
+    Value first = k.mul(part, perPart);
+    return {first, k.min(k.add(first, perPart), k.constant(c.tiles()))};
+  }
+  void runsOf(const Tiles &tiles, int64_t T, llvm::function_ref<void(Value from, Value count)> use) {
+    k.loop(tiles.first, tiles.last, T, [&](Value from) { use(from, k.min(k.constant(T), k.sub(tiles.last, from))); });
+  }
+  /// The sums of a block start from zero, unless they are made at once.
+  void clear(int64_t allSums) {
+    Value zero = k.zeroVector(element, lanes);
+    if (!atOnce)
+      k.loop(k.constant(0), k.constant(allSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
+  }
+  /// The group's cells of `count` tiles from number `from` on.
+  void addGroup(Value group, Value from, Value count, const Block &at, int64_t blockSums) {
+    Value used = k.ceilDiv(count, products.perUnit());
+    const auto groups = c.form.rowGroups();
+    for (auto [number, rows] : llvm::enumerate(groups)) {
+      auto transforms = [&, rows = rows] { transform(from, count, used, at.channels, at.outputs, rows); };
+      groups.size() == 1 ? transforms() : k.when(k.equal(group, k.constant(int64_t(number))), transforms);
+    }
+    k.loop(k.constant(0), k.constant(f.cells()), 1, [&](Value p) { product(p, k.add(target, k.mul(group, blockSums)), used); });
+  }
+
+  /// Adds the block's gradient to what the stripe's pieces before have left in the third buffer.
+  void endStripe(const Block &at) {
+    Value image = k.mul(k.piece, f.stripes.imagesOfPiece), stripe = k.div(image, f.stripes.imagesOfStripe);
+    Value isFirst = k.equal(k.mod(image, f.stripes.imagesOfStripe), k.constant(0)), out = k.mul(stripe, f.dwSize());
+    k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
+      endChannel(k, f, transforms, sums, target, channel, lanes, [&](Value lane, int64_t tap, Value value) {
+        Value place = k.add(k.add(out, placeOf(k, f, at.channels, channel, at.outputs, lane)), tap * c.C * c.block);
+        Value sum = arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes), value);
+        k.store(arith::SelectOp::create(k.b, k.loc, isFirst, value, sum), k.buffer(2), place, lanes);
+      });
+    });
+  }
 
   void end(Value channelBlock, Value outputBlock) {
     const int64_t cell = f.channels * f.outputs, tapStride = c.C * c.block;
@@ -145,7 +192,7 @@ private:
   }
 
   /// These rows of cells of the `count` tiles from number `from` on, in `used` slots.
-  void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows, Value inputs, Value grads) {
+  void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows) {
     using Place = WinogradTransforms::Place;
     k.loop(k.constant(0), used, 1, [&](Value slot) {
       auto put = [&](Value number, Place::Half half) {
@@ -162,7 +209,7 @@ private:
   }
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
-  void product(Value p, Value target, Value count, Value inputs, Value grads) {
+  void product(Value p, Value target, Value count) {
     for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile

@@ -1,9 +1,12 @@
 // cnn_rt_launch and cnn_rt_chain: the doors from generated code into the runtime.
 // In: kernels and their buffers.  Out: all pieces done, in any order that the contract allows.
+#include "runtime/device/AlignedBuffer.h"
 #include "runtime/device/Launch.h"
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
+#include <vector>
 
 using namespace rt;
 using Clock = std::chrono::steady_clock;
@@ -33,18 +36,95 @@ static void runUnit(const cnn_chain &chain, uint32_t k, void *const *buffers, in
     kernel.run(buffers, piece);
 }
 
+/// `use(unit)` for each unit, those of a stripe in order.
+template <class Use> static void inStripes(Device &device, const cnn_chain &chain, const Use &use) {
+  const int64_t units = std::max<int64_t>(1, chain.units_of_stripe);
+  device.pool.parallelFor((chain.units + units - 1) / units, [&](int64_t stripe) {
+    for (int64_t unit = stripe * units; unit < std::min((stripe + 1) * units, chain.units); ++unit)
+      use(unit);
+  });
+}
+
+/// The buffers of a chain's kernels as its units see them.
+class UnitBuffers {
+public:
+  UnitBuffers(const cnn_chain &chain, void *const *const *buffers) : chain(chain), buffers(buffers) {
+    if (!chain.local_bytes)
+      return;
+    for (uint32_t k = 0; k < chain.n_kernels; ++k)
+      moved.insert(moved.end(), buffers[k], buffers[k] + chain.kernels[k]->n_buffers);
+  }
+
+  /// For a thread and a unit. Kernels count the images of a local map from the batch's first on: it begins before the unit's part.
+  void moveTo(int thread, int64_t unit) {
+    size_t at = 0;
+    for (uint32_t k = 0; k < chain.n_kernels && !moved.empty(); ++k)
+      for (uint32_t i = 0; i < chain.kernels[k]->n_buffers; ++i, ++at)
+        if (const int64_t bytes = chain.local_bytes[at])
+          moved[at] = static_cast<char *>(buffers[k][i]) + (int64_t(chain.local_stride) * thread - unit * bytes);
+    first = moved.data();
+  }
+  /// Local maps get memory of their own, as large as the whole map.
+  void keepAll() {
+    size_t at = 0;
+    for (uint32_t k = 0; k < chain.n_kernels && !moved.empty(); ++k)
+      for (uint32_t i = 0; i < chain.kernels[k]->n_buffers; ++i, ++at)
+        if (const int64_t bytes = chain.local_bytes[at]) {
+          AlignedBuffer &whole = wholes[{buffers[k][i], bytes}];
+          if (!whole.data())
+            whole = AlignedBuffer(size_t(chain.units * bytes));
+          moved[at] = whole.data();
+        }
+    first = moved.data();
+  }
+  /// To be asked for in the order of the kernels, once a unit.
+  void *const *of(uint32_t k) {
+    if (moved.empty())
+      return buffers[k];
+    void *const *those = first;
+    first += chain.kernels[k]->n_buffers;
+    return those;
+  }
+
+private:
+  const cnn_chain &chain;
+  void *const *const *buffers;
+  std::vector<void *> moved; ///< all kernels' buffers, one behind the other; empty where no map is local
+  void *const *first = nullptr;
+  std::map<std::pair<void *, int64_t>, AlignedBuffer> wholes;
+};
+
+/// `use(k, buffers, unit)` for each kernel of each unit.
+template <class Use> static void runUnits(Device &device, const cnn_chain &chain, void *const *const *buffers, const Use &use) {
+  inStripes(device, chain, [&](int64_t unit) {
+    UnitBuffers ofUnit(chain, buffers);
+    ofUnit.moveTo(ThreadPool::current(), unit);
+    for (uint32_t k = 0; k < chain.n_kernels; ++k)
+      use(k, ofUnit.of(k), unit);
+  });
+}
+
+/// One kernel behind the other, each over all units, for who looks at what they leave.
+static void runKernels(Device &device, const cnn_chain &chain, void *const *const *buffers) {
+  UnitBuffers whole(chain, buffers);
+  whole.keepAll();
+  for (uint32_t k = 0; k < chain.n_kernels; ++k) {
+    void *const *those = whole.of(k);
+    const auto start = Clock::now();
+    inStripes(device, chain, [&](int64_t unit) { runUnit(chain, k, those, unit); });
+    const auto end = Clock::now();
+    device.observer->launched(*chain.kernels[k], those, std::chrono::duration<double>(end - start).count(), end);
+  }
+}
+
 /// With a clock around each kernel's part of a unit: the chain's time is shared out by what they took.
 static void observe(Device &device, const cnn_chain &chain, void *const *const *buffers) {
   std::unique_ptr<std::atomic<int64_t>[]> taken(new std::atomic<int64_t>[chain.n_kernels]());
   const auto start = Clock::now();
-  device.pool.parallelFor(chain.units, [&](int64_t unit) {
-    auto from = Clock::now();
-    for (uint32_t k = 0; k < chain.n_kernels; ++k) {
-      runUnit(chain, k, buffers[k], unit);
-      const auto to = Clock::now();
-      taken[k].fetch_add((to - from).count(), std::memory_order_relaxed);
-      from = to;
-    }
+  runUnits(device, chain, buffers, [&](uint32_t k, void *const *those, int64_t unit) {
+    const auto from = Clock::now();
+    runUnit(chain, k, those, unit);
+    taken[k].fetch_add((Clock::now() - from).count(), std::memory_order_relaxed);
   });
   const double whole = std::chrono::duration<double>(Clock::now() - start).count();
   double sum = 0, passed = 0;
@@ -70,15 +150,12 @@ extern "C" void cnn_rt_launch(const cnn_call *call, const cnn_kernel *kernel, vo
 extern "C" void cnn_rt_chain(const cnn_call *call, const cnn_chain *chain, void *const *const *buffers) {
   Device &device = *static_cast<Device *>(call->runtime);
   const int threads = device.pool.threads();
-  if (threads > 1 && chain->units < unitsAThread * threads) {
+  if (__builtin_expect(device.observer != nullptr, 0))
+    return device.observer->readsBuffers() ? runKernels(device, *chain, buffers) : observe(device, *chain, buffers);
+  if (threads > 1 && chain->units < unitsAThread * threads && !chain->local_bytes && chain->units_of_stripe == 0) {
     for (uint32_t k = 0; k < chain->n_kernels; ++k)
       cnn_rt_launch(call, chain->kernels[k], buffers[k]);
     return;
   }
-  if (__builtin_expect(device.observer != nullptr, 0))
-    return observe(device, *chain, buffers);
-  device.pool.parallelFor(chain->units, [&](int64_t unit) {
-    for (uint32_t k = 0; k < chain->n_kernels; ++k)
-      runUnit(*chain, k, buffers[k], unit);
-  });
+  runUnits(device, *chain, buffers, [&](uint32_t k, void *const *those, int64_t unit) { runUnit(*chain, k, those, unit); });
 }

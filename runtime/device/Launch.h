@@ -12,6 +12,8 @@ namespace rt {
 class LaunchObserver {
 public:
   virtual ~LaunchObserver() = default;
+  /// Whether it looks into the buffers. If not, they may be invalid: local maps of a chain are gone when it is told of their kernels.
+  virtual bool readsBuffers() const { return true; }
   virtual void launched(const cnn_kernel &kernel, void *const *buffers, double seconds, std::chrono::steady_clock::time_point end) = 0;
 };
 

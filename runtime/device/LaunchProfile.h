@@ -18,6 +18,7 @@ public:
     double begin = 0, last = 0; ///< of the last step: seconds since its beginning, and how long
   };
   void beginStep() { stepStart = std::chrono::steady_clock::now(); }
+  bool readsBuffers() const override { return false; }
   void launched(const cnn_kernel &kernel, void *const *, double seconds, std::chrono::steady_clock::time_point when) override {
     const double end = std::chrono::duration<double>(when - stepStart).count();
     auto [at, isNew] = index.try_emplace(&kernel, table.size());

@@ -35,9 +35,14 @@ static void futexWakeAll(std::atomic<uint32_t> &word) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr, 0);
 }
 
+thread_local int ThreadPool::number = 0;
+
 ThreadPool::ThreadPool(int threads) {
   for (int i = 1; i < threads; ++i)
-    workers.emplace_back([this] { work(); });
+    workers.emplace_back([this, i] {
+      number = i;
+      work();
+    });
 }
 
 ThreadPool::~ThreadPool() {

@@ -21,6 +21,8 @@ public:
   ThreadPool(const ThreadPool &) = delete;
 
   int threads() const { return int(workers.size()) + 1; }
+  /// Within a piece: which of the threads runs it, counted from 0.
+  static int current() { return number; }
 
   /// Not to be called from two threads at once, nor from within a piece.
   void run(Body body, void *const *context, int64_t pieces);
@@ -33,6 +35,7 @@ public:
   }
 
 private:
+  static thread_local int number;
   void work();
   void takePart(uint64_t seen);
   void wait(uint32_t job);

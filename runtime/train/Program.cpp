@@ -27,7 +27,8 @@ Program::Program(const cnn_model &model, const Description &description, int thr
   batchMemory = Batch(capacity(), size_t(description.imageElements()) * elementBytes(elementKind()), elementKind());
 }
 
-void Program::needArena(uint64_t bytes) {
+void Program::needArena(const cnn_function &function) {
+  const uint64_t bytes = function.arena_bytes + function.local_bytes * uint64_t(device.pool.threads());
   if (arena.size < bytes) {
     prepared = nullptr;
     arena = AlignedBuffer();
@@ -50,7 +51,7 @@ static double element(const void *p, uint32_t kind) {
 }
 
 StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
-  needArena(model.train_step.arena_bytes);
+  needArena(model.train_step);
   cnn_call call = callFor(x());
   call.labels = labels();
   call.second_labels = secondLabels();
@@ -98,7 +99,7 @@ const void *Program::gradient(size_t tensor) const {
 }
 
 void Program::inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits) {
-  needArena(function.arena_bytes);
+  needArena(function);
   cnn_call call = callFor(x);
   call.prepared = prepared == &function && preparedVersion == tensors.version();
   prepared = &function, preparedVersion = tensors.version();

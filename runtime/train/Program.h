@@ -58,7 +58,7 @@ public:
 
 private:
   cnn_call callFor(const void *x);
-  void needArena(uint64_t bytes);
+  void needArena(const cnn_function &function);
   void inferOnce(const cnn_function &function, const void *x, int64_t useful, void *logits);
   AlignedBuffer arena, padded, gradients;
   const cnn_function *prepared = nullptr; ///< whose transformed filters stand in the arena

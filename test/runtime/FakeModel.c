@@ -153,8 +153,8 @@ static double schedule(double epoch, double epochs) { return 1 - epoch / epochs;
 static const uint64_t gradientOffsets[] = {D_WEIGHT * 4, D_BIAS * 4, UINT64_MAX, UINT64_MAX};
 
 #define TABLES .abi_version = CNN_ABI_VERSION, .element_kind = CNN_F32, .description = description, .description_size = sizeof description - 1, \
-               .train_step = {N, ARENA * 4, trainStep, LOGITS * 4, LOSS * 4}, .infer = {N, ARENA * 4, infer, LOGITS * 4, 0}, \
-               .infer_one = {1, ARENA * 4, inferOne, LOGITS * 4, 0}, .gradient_offsets = gradientOffsets, .schedule = schedule
+               .train_step = {N, ARENA * 4, 0, trainStep, LOGITS * 4, LOSS * 4}, .infer = {N, ARENA * 4, 0, infer, LOGITS * 4, 0}, \
+               .infer_one = {1, ARENA * 4, 0, inferOne, LOGITS * 4, 0}, .gradient_offsets = gradientOffsets, .schedule = schedule
 
 #ifdef FAKE_LOWER_FEATURES
 static const cnn_model lower = {TABLES, .cpu = "x86-64", .cpu_features = FAKE_LOWER_FEATURES};
