@@ -133,6 +133,7 @@ struct PairPacking {
   int64_t rows = 1, width = 1;
   int64_t count = 1, first = 0, step = 2, second = 1;
   bool split = false; ///< what rounding to bf16 leaves over, rounded likewise, stands behind all that
+  int64_t images = 0; ///< of a map: pieces are cut as ImageCut says
   /// Neighbouring rows, of which the last has zeros beside it where the number is odd.
   static PairPacking neighbours(int64_t groups, int64_t rows, int64_t width, bool split = false) {
     return {groups, rows, width, (rows + 1) / 2, 0, 2, 1, split};

@@ -278,18 +278,22 @@ FilterGrad FilterGrad::ofPairs(const WindowGeometry &g) {
 
 PairPacking packDy(const WindowGeometry &g) {
   PixelRows maps(g);
-  return PairPacking::neighbours(maps.outGroups, maps.outRows, g.O);
+  PairPacking p = PairPacking::neighbours(maps.outGroups, maps.outRows, g.O);
+  p.images = maps.ofImages ? 0 : g.N;
+  return p;
 }
 
 PairPacking packX(const WindowGeometry &g) {
   PixelRows maps(g);
   if (maps.ofImages)
     return PairPacking::neighbours(1, g.N, g.C);
-  if (g.KW == 1)
-    return {maps.groups, maps.rows, g.C, (maps.outRows + 1) / 2, -g.PL, 2 * g.SW, g.SW};
-  // A pair begins at each column that a tap of an even output may read.
-  int64_t last = ((maps.outRows + 1) / 2 - 1) * 2 * g.SW + (g.KW - 1) * g.DW;
-  return {maps.groups, maps.rows, g.C, last + 1, -g.PL, 1, g.SW};
+  PairPacking p{maps.groups, maps.rows, g.C};
+  p.count = (maps.outRows + 1) / 2, p.first = -g.PL, p.step = 2 * g.SW, p.second = g.SW, p.images = g.N;
+  if (g.KW > 1) { // a pair begins at each column that a tap of an even output may read
+    const int64_t last = ((maps.outRows + 1) / 2 - 1) * 2 * g.SW + (g.KW - 1) * g.DW;
+    p.count = last + 1, p.step = 1;
+  }
+  return p;
 }
 
 GradStripes GradStripes::of(int64_t N, int64_t work, int64_t leastWork) {

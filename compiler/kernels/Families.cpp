@@ -173,7 +173,7 @@ GatherConv Lowering::multiplied(const Memory &x, int64_t channels, llvm::functio
 
 Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const Memory &source) {
   Memory packed = scratchMemory(p.targetElements(), BFloat16Type::get(source.element.getContext()));
-  launch(loc, "pair_packing", p.text(), {read(source), write(packed)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildPairPacking(k, p); });
+  launch(loc, "pair_packing", p.text(), {ofImages(read(source), p.images), ofImages(write(packed), p.images)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildPairPacking(k, p); });
   return packed;
 }
 
@@ -295,7 +295,7 @@ void Lowering::filterGrad(linalg::GenericOp op, StringRef family, StringRef key,
   f.parts = filterGradParts(f, elementBytes(element));
   Gradient dw = gradient(op, f.size(), f.parts > 1 || f.mayBeAtOnce(target));
   constexpr int64_t leastPixels = 128; // against what it costs to load and store the sums
-  if (f.stripes = f.pairs ? GradStripes() : stripes(f.N, f.OH * f.OW, leastPixels, dw); f.stripes) {
+  if (f.stripes = stripes(f.N, f.OH * f.OW, leastPixels, dw); f.stripes) {
     return stripedGrad(op.getLoc(), family, key, f.stripes, x, dy, dw, f.flops(), [&](KernelBuilder &k, ArrayRef<int> numbers) {
       buildFilterGrad(k, f, element, {[&](Value vector, Value index, int64_t width) { k.store(vector, k.buffer(numbers[2]), index, width); }});
       return f.pieces();

@@ -1,17 +1,23 @@
 // Packs rows two by two, as bf16: filters along their input channels, maps along pixels; and takes f32 apart into two bf16.
 // In: PairPacking, buffers source, target.  Out: loops over pairs of rows with vectors along the row.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/target/Tiles.h"
 
 using namespace mlir;
 
 namespace cnnc {
 
-std::string PairPacking::text() const { return textOf({groups, rows, width, count, first, step, second, split}); }
+std::string PairPacking::text() const { return textOf({groups, rows, width, count, first, step, second, split, images}); }
 
 int64_t buildPairPacking(KernelBuilder &k, const PairPacking &p) {
   constexpr int64_t grain = 16384;
   int64_t lanes = k.lanes(k.b.getF32Type()), whole = p.width / lanes * lanes;
   int64_t all = p.groups * p.count, perPiece = std::max<int64_t>(1, grain / p.width);
+  if (p.images) {
+    const int64_t ofImage = all / p.images;
+    const ImageCut cut = cutImages(double(ofImage * p.width), double(grain), p.images, ofImage);
+    perPiece = ofImage * cut.images / cut.pieces;
+  }
   Value zero = k.zeroVector(k.b.getF32Type(), lanes);
   /// Where a row begins, and whether it is one; null where all are.
   struct Row {
