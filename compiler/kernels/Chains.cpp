@@ -92,7 +92,7 @@ private:
           return std::any_of(with.begin(), with.end(), [&](size_t m) { return conflict(pending[m], pending[l]); });
         };
         for (size_t l = 1; l < std::min<size_t>(pending.size(), mostWalked); ++l) {
-          if (!conflicts(behind, l) && joins(pending, members, l)) {
+          if (!conflicts(behind, l) && joins(pending, members, l) && (!isAgain(pending[l]) || readerJoins(pending, members, l, behind))) {
             members.push_back(l);
             hoisted = before, deferred = behind, walked = l + 1;
           } else if (!conflicts(members, l) && !conflicts(behind, l)) {
@@ -120,6 +120,15 @@ private:
       rest.insert(rest.end(), std::make_move_iterator(pending.begin() + walked), std::make_move_iterator(pending.end()));
       pending = std::move(rest);
     }
+  }
+
+  /// Whether who reads what launch `l` makes again would join behind it.
+  bool readerJoins(const std::vector<Launch> &pending, std::vector<size_t> members, size_t l, const std::vector<size_t> &behind) const {
+    members.push_back(l);
+    for (size_t r = l + 1; r < pending.size(); ++r)
+      if (conflict(pending[l], pending[r]))
+        return std::none_of(behind.begin(), behind.end(), [&](size_t m) { return conflict(pending[m], pending[r]); }) && joins(pending, members, r);
+    return false;
   }
 
   /// Whether launch `l` takes from a member what is of its own images, and meets all of them image by image.

@@ -2,6 +2,7 @@
 // In: WindowGeometry, buffers as in Windows.h.  Out: loops over pixels with vectors of channels inside.
 #include "compiler/kernels/Windows.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace mlir;
@@ -9,8 +10,8 @@ using namespace mlir;
 namespace cnnc {
 
 ImageCut WindowLoops::cut(int64_t rows, int64_t columns) const {
-  constexpr double grain = 16384;
-  return cutImages(double(rows * columns * g.C), grain, g.N);
+  constexpr double grain = 32768; // elements of the larger map
+  return cutImages(double(std::max({rows * columns, g.H * g.W, g.OH * g.OW}) * g.C), grain, g.N);
 }
 
 void WindowLoops::pixels(int64_t rows, int64_t columns, PixelBody body) {
