@@ -105,9 +105,11 @@ public:
       level->tables.hasNextLevel = level != levels.back();
       if (std::string name = lower(*module, *level, isProgram); !name.empty())
         return internal("@" + name + " has no kernels");
+      chainInference(*level, options.maxMemory ? 0 : level->tables.trainStep.memoryOn(boundThreads));
       if ((options.maxMemory || options.emit == "memory") && !fit(*module, *level))
         return refused;
-      chainInference(*level);
+      if (options.maxMemory)
+        chainInference(*level, level->tables.trainStep.memoryOn(boundThreads));
     }
     if (options.emit == "loops")
       return print(*levels.front()->kernels);
@@ -180,8 +182,9 @@ private:
   /// Brings the level's training step under --max-memory, if there is one; false after having said that it cannot be.
   bool fit(mlir::ModuleOp module, Level &level) {
     Program &step = level.tables.trainStep;
-    int64_t scratch = mostScratch(module, level), evaluation = level.tables.predict.arenaBytes;
-    auto measure = [&] { level.peak = peakMemory(network, step, scratch, evaluation); };
+    const Program &evaluation = level.tables.predict;
+    int64_t scratch = mostScratch(module, level);
+    auto measure = [&] { level.peak = peakMemory(network, step, evaluation, scratch); };
     measure();
     if (!options.maxMemory)
       return true;
@@ -193,22 +196,23 @@ private:
     std::string processor = levels.size() > 1 ? " for " + level.mcpu : "";
     diagnostics.report(Diag::MemoryBound, {}, {network.name, std::to_string(network.train.batch), inMib(options.maxMemory) + processor})
         .note("the least that recomputation reaches is " + inMib(peak) + " on " + std::to_string(boundThreads) + " threads: arena " + inMib(level.peak.arena(boundThreads)) +
-              (evaluation > step.memoryOn(boundThreads) ? " (for evaluation)" : "") + ", parameters and optimiser's states " + inMib(level.peak.tensors) + ", a batch " +
+              (evaluation.memoryOn(boundThreads) > step.memoryOn(boundThreads) ? " (for evaluation)" : "") + ", parameters and optimiser's states " + inMib(level.peak.tensors) + ", a batch " +
               inMib(level.peak.batch) + ", the program and its threads " + inMib(peak - level.peak.arena(boundThreads) - level.peak.tensors - level.peak.batch))
         .help("--max-memory " + std::to_string((peak + mib - 1) / mib) + "MiB is met; a smaller --batch" +
               (network.train.precision == Precision::F32 || network.train.precision == Precision::BF16x3 ? " or --precision bf16 needs less" : " needs less"));
     return false;
   }
 
-  /// Chains of evaluation hold more at a time: as many as fit into the arena that training takes, or into twice the arena where there is no training.
-  void chainInference(Level &level) {
+  /// Chains of evaluation may hold more at a time: they do where that is within `bytes`, what training takes, or, without training, twice what launches
+  /// one behind the other take.
+  void chainInference(Level &level, int64_t bytes) {
     Program &predict = level.tables.predict;
-    Program chained = predict;
     if (predict.launches.empty())
       return;
+    Program chained = predict;
     formChains(chained, level.processor.info.chainBytes);
     planMemory(chained);
-    if (chained.memoryOn(boundThreads) <= std::max(level.tables.trainStep.arenaBytes, (options.inference ? 2 : 1) * predict.arenaBytes))
+    if (chained.memoryOn(boundThreads) <= std::max(bytes, (options.inference ? 2 : 1) * predict.memoryOn(boundThreads)))
       predict = std::move(chained);
   }
 

@@ -30,7 +30,7 @@ std::string inMib(int64_t bytes) {
   return text;
 }
 
-int64_t PeakMemory::arena(int64_t threads) const { return resident(std::max(step + threads * local, evaluation)); }
+int64_t PeakMemory::arena(int64_t threads) const { return resident(std::max(step.on(threads), evaluation.on(threads))); }
 int64_t PeakMemory::on(int64_t threads) const { return program + tensors + arena(threads) + batch + threads * scratch + (threads - 1) * threadBytes; }
 
 int64_t PeakMemory::arenaWithin(int64_t bound) const {
@@ -38,27 +38,27 @@ int64_t PeakMemory::arenaWithin(int64_t bound) const {
   return rest <= 0 || resident(rest) == rest ? rest : rest >= 2 * hugePage ? rest / hugePage * hugePage : rest / page * page;
 }
 
-PeakMemory peakMemory(const Network &network, const Program &trainStep, int64_t scratchBytes, int64_t evaluationBytes) {
+PeakMemory peakMemory(const Network &network, const Program &trainStep, const Program &evaluation, int64_t scratchBytes) {
   int64_t tensors = 0, pictures = 0, N = network.train.batch;
   for (const Buffer &b : trainStep.buffers) {
     tensors += b.space == Buffer::Space::Tensor ? resident(b.bytes) : 0;
     pictures += b.space == Buffer::Space::Input ? b.bytes : 0;
   }
   int64_t batch = resident(pictures) + resident(N * (2 * int64_t(sizeof(int32_t)) + int64_t(sizeof(double)))); // two labels and their shares at most
-  return {programBytes, tensors, batch, trainStep.arenaBytes, evaluationBytes, trainStep.localBytes, scratchBytes};
+  return {programBytes, tensors, batch, {trainStep.arenaBytes, trainStep.localBytes}, {evaluation.arenaBytes, evaluation.localBytes}, scratchBytes};
 }
 
 std::string memoryReport(const Network &network, const PeakMemory &peak, const std::optional<Recomputed> &recomputed, bool json) {
   int64_t N = network.train.batch;
   if (json) {
-    nlohmann::ordered_json j{{"name", network.name}, {"batch", N}, {"program_bytes", peak.program}, {"tensor_bytes", peak.tensors}, {"arena_bytes", peak.arena(0)}, {"local_bytes", peak.local},
+    nlohmann::ordered_json j{{"name", network.name}, {"batch", N}, {"program_bytes", peak.program}, {"tensor_bytes", peak.tensors}, {"arena_bytes", peak.arena(0)}, {"local_bytes", peak.step.local},
                              {"batch_bytes", peak.batch}, {"scratch_bytes", peak.scratch}, {"thread_bytes", threadBytes}, {"peak_bytes", peak.on(1)}, {"peak_bytes_on", {peak.on(1), peak.on(2), peak.on(3), peak.on(boundThreads)}}};
     if (recomputed)
       j["recomputed"] = {{"launches", recomputed->launches}, {"flops_share", recomputed->flops}, {"bytes_share", recomputed->bytes}};
     return j.dump() + "\n";
   }
   std::string out = "memory of " + network.name + ", training at batch " + std::to_string(N) + "\n";
-  std::pair<const char *, int64_t> parts[] = {{"arena: maps, gradients, packed filters", peak.arena(0)}, {"maps of a thread's own", peak.local}, {"parameters, statistics, optimiser's states", peak.tensors},
+  std::pair<const char *, int64_t> parts[] = {{"arena: maps, gradients, packed filters", peak.arena(0)}, {"maps of a thread's own", peak.step.local}, {"parameters, statistics, optimiser's states", peak.tensors},
                                               {"a batch of samples", peak.batch}, {"program and libraries", peak.program}, {"scratch of a thread", peak.scratch}};
   for (auto [name, bytes] : parts) {
     std::string size = inMib(bytes);
