@@ -197,14 +197,15 @@ bool Lowering::transformsInside(const WinogradConv &c, int64_t lanes) const {
 
 void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y) {
   Type element = computedIn(y.element);
-  Memory u = c.filterInside ? w : scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
+  const int64_t lanes = target.vectorBytes / elementBytes(element);
+  Memory u = c.filterInside ? w : scratchMemory(c.transformedFilter(target, lanes), c.pairs ? x.element : element);
   if (!c.filterInside)
     launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
   auto build = [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); };
   if (!c.apart)
     return launch(loc, ("winograd_" + family).str(), c.text(), {ofImages(read(x), c.N), read(u), ofImages(write(y), c.N)}, c.flops(), build);
-  Memory transformed = scratchMemory(c.transformedMap(target, target.vectorBytes / elementBytes(element)), c.pairs ? x.element : element);
+  Memory transformed = scratchMemory(c.transformedMap(target, lanes), c.pairs ? x.element : element);
   launch(loc, "winograd_input", c.text(), {read(x), write(transformed)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradInput(k, c, element); });
   launch(loc, ("winograd_" + family).str(), c.text(), {read(transformed), read(u), write(y)}, c.flops(), build);

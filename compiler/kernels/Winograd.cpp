@@ -73,10 +73,10 @@ public:
     const int64_t T = cut.tiles, all = c.tiles(), runs = (all + T - 1) / T, blocks = c.O / c.block;
     const int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
     // Apart: of the map and the filters, the smaller is read again and again from the caches.
-    const bool filtersOutside = c.transformedFilter() > runs * c.form.cells() * layout.cell;
+    const bool filtersOutside = c.form.cells() * c.C * c.O > runs * c.form.cells() * layout.cell;
     Value run = !c.apart ? k.piece : filtersOutside ? k.mod(k.piece, runs) : k.div(k.piece, blocks);
     Value first = k.mul(run, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
-    u = c.filterInside ? k.scratch(element, c.form.cells() * filterCell(width)) : k.buffer(1), y = k.buffer(2);
+    u = c.filterInside ? k.scratch(element, c.form.cells() * insideCell(width)) : k.buffer(1), y = k.buffer(2);
     if (c.sourceBlock)
       square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
     sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
@@ -154,7 +154,7 @@ private:
       ;
     return part;
   }
-  int64_t filterCell(int64_t width) const { return WinogradTransforms::cellStride(channelsInside() * width, k.target.vectorBytes / lanes); }
+  int64_t insideCell(int64_t width) const { return WinogradTransforms::cellStride(channelsInside() * width, k.target.vectorBytes / lanes); }
 
   void transformFilter(Value ob, Value firstChannel, const LaneChunk &chunk) {
     const int64_t taps = c.form.taps * c.form.taps, run = c.C * c.block, width = chunk.vectors * lanes;
@@ -188,7 +188,7 @@ private:
               int64_t t = i * side + j;
               return k.load(memory, k.add(k.add(from, k.mul(ch, row)), (c.turned ? taps - 1 - t : t) * tap + v * lanes), lanes);
             },
-            [&](int64_t p, Value value) { k.store(value, u, k.add(k.mul(k.add(first, ch), width), p * filterCell(width) + v * lanes), lanes); });
+            [&](int64_t p, Value value) { k.store(value, u, k.add(k.mul(k.add(first, ch), width), p * insideCell(width) + v * lanes), lanes); });
     });
   }
 
@@ -199,7 +199,7 @@ private:
     const int64_t units = (c.filterInside ? channelsInside() : c.C) / per, row = c.filterInside ? width : c.block;
     Value slot = k.mul(g, cut.group);
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
-    Value filter = c.filterInside ? k.mul(p, filterCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), units * c.block), chunk.start);
+    Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), chunk.start);
     if (c.filterInside)
       from = k.add(from, firstChannel);
     SmallVector<Value> total;
@@ -262,7 +262,7 @@ private:
 bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   constexpr int64_t stackBytes = 1 << 20, bytesACycle = 4; // from beyond the second-level cache, with all cores at it
   const Cut cut = cutOf(c, target, lanes);
-  const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter() * bytes / (c.pairs ? 2 : 1);
+  const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter(target, lanes) * bytes / (c.pairs ? 2 : 1);
   return c.form.cells() * cut.slots() * c.C * bytes > stackBytes || (filters > 2 * target.l2Bytes && target.vectorBytes > bytesACycle * cut.tiles);
 }
 
@@ -297,6 +297,10 @@ WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
 }
 
 std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, apart, filterInside, sourceBlock, form.outputs, form.taps}); }
+
+int64_t WinogradConv::filterCell(const TargetInfo &target, int64_t lanes) const {
+  return WinogradTransforms::cellStride(C * block / (pairs ? 2 : 1), target.vectorBytes / lanes);
+}
 
 int64_t WinogradConv::transformedMap(const TargetInfo &target, int64_t lanes) const {
   const Cut cut = cutApart(*this, target, lanes);
@@ -336,10 +340,11 @@ int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type elemen
   WinogradTransforms transforms(k, c, element);
   int64_t lanes = k.lanes(element), run = c.C * c.block, blocks = c.O / c.block, units = c.pairs ? run / 2 : run;
   const int64_t side = c.form.taps, taps = side * side;
+  const int64_t cell = c.filterCell(k.target, lanes);
   constexpr int64_t grain = 1024; // elements of a piece
   int64_t perBlock = (units + grain - 1) / grain;
   Value ob = k.div(k.piece, perBlock), first = k.mul(k.mod(k.piece, perBlock), grain);
-  Value from = k.mul(ob, taps * run), to = k.mul(ob, c.form.cells() * units);
+  Value from = k.mul(ob, taps * run), to = k.mul(ob, c.form.cells() * cell);
   auto transformed = [&](Value at, WinogradTransforms::Use use) {
     transforms.filter(
         [&](int64_t i, int64_t j) {
@@ -350,13 +355,13 @@ int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type elemen
   };
   k.loop(first, k.min(k.add(first, grain), k.constant(units)), lanes, [&](Value i) {
     if (!c.pairs)
-      return transformed(i, [&](int64_t p, Value value) { k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes); });
+      return transformed(i, [&](int64_t p, Value value) { k.store(value, k.buffer(1), k.add(k.add(to, i), p * cell), lanes); });
     // Unit (c/2, lane) is of the channels c and c + 1.
     Value low = k.add(k.mul(k.div(i, c.block), 2 * c.block), k.mod(i, c.block));
     SmallVector<Value> lows;
     transformed(low, [&](int64_t, Value value) { lows.push_back(value); });
     transformed(k.add(low, c.block),
-                [&](int64_t p, Value value) { k.storePairs(lows[p], value, k.buffer(1), k.add(k.add(to, i), p * units), lanes); });
+                [&](int64_t p, Value value) { k.storePairs(lows[p], value, k.buffer(1), k.add(k.add(to, i), p * cell), lanes); });
   });
   k.finish();
   return blocks * perBlock;

@@ -33,7 +33,9 @@ struct WinogradConv {
   int64_t tileRows() const { return (OH + form.outputs - 1) / form.outputs; }
   int64_t tileColumns() const { return (OW + form.outputs - 1) / form.outputs; }
   int64_t tiles() const { return N * tileRows() * tileColumns(); }
-  int64_t transformedFilter() const { return form.cells() * C * O; } ///< elements
+  /// Transformed filters in memory: from one cell of a block to the next, in elements or pairs, and all of them in elements.
+  int64_t filterCell(const TargetInfo &target, int64_t lanes) const;
+  int64_t transformedFilter(const TargetInfo &target, int64_t lanes) const { return O / block * form.cells() * filterCell(target, lanes) * (pairs ? 2 : 1); }
   /// The transformed map in memory, elements; with `apart`.
   int64_t transformedMap(const TargetInfo &target, int64_t lanes) const;
   /// Whether few enough pieces share a filter for each to transform it, which saves the transformed filters' way through memory.
@@ -47,7 +49,7 @@ struct WinogradConv {
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
 
 /// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][block]; with pairs
-/// [O/block][cells][C/2][block][2].
+/// [O/block][cells][C/2][block][2]. Cells stand filterCell() apart.
 /// Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 /// Buffers: x, the transformed map. Returns the pieces.
@@ -64,7 +66,7 @@ struct WinogradFilterGrad {
   int64_t groups() const { return int64_t(conv.form.rowGroups().size()); }
   int64_t cells() const { return conv.form.cells() / groups(); } ///< of a piece
   int64_t taps() const { return conv.form.taps * conv.form.taps; }
-  int64_t size() const { return parts * conv.transformedFilter(); }
+  int64_t size() const { return parts * conv.form.cells() * conv.C * conv.O; }
   int64_t blocks() const { return conv.C / channels * (conv.O / outputs); }
   /// Whether a piece makes the gradient itself: it has all tiles of its block, and the block's sums fit the stack.
   bool ends(int64_t elementBytes) const { return parts == 1 && conv.form.cells() * channels * outputs * elementBytes <= 768 << 10; }

@@ -41,8 +41,8 @@ public:
   };
   /// Elements from one cell to the next, at least `elements`: the cells of a tile fall into different sets of the first-level cache.
   static int64_t cellStride(int64_t elements, int64_t bytes) {
-    constexpr int64_t page = 4096, apart = 256; // bytes that repeat the sets, and from set to set
-    return elements + ((apart - elements * bytes) % page + page) % page / bytes;
+    constexpr int64_t apart = 256, even = 2 * apart; // bytes; sets repeat after a power of two of them, which odd multiples of `apart` all reach
+    return elements + ((apart - elements * bytes) % even + even) % even / bytes;
   }
   /// Places (B^T d B)[p], side x side, for `to.channels` channels of the tile from `firstChannel` on; d is zero outside the map.
   void transformInput(mlir::Value x, const Tile &tile, mlir::Value firstChannel, const Place &to) {
