@@ -61,7 +61,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     if (sums)
       direct = GatherConv::inputGradOfSums(g);
     const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes);
-    c.filterInside = pays && g.block % lanes == 0 && transformsInside(c, lanes);
+    c.filterInside = pays && g.block % lanes == 0 && block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {
       c.sourceBlock = g.block;
     } else if (!pays && !sums && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
@@ -84,7 +84,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     FilterGrad direct = FilterGrad::of(g);
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
-    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+    if (c.C % lanes == 0 && c.block % lanes == 0 && winogradPays(g, c, direct.flops(), target, lanes)) {
       winogradFilterGrad(op, c, x, dy);
     } else if (target.dotsPairs && dy.element.isBF16()) {
       x = packPairs(loc, packX(g), x), dy = packPairs(loc, packDy(g), dy);

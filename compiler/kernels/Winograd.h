@@ -20,7 +20,7 @@ struct WinogradConv {
   int64_t N = 1, H = 1, W = 1, C = 1; ///< the map that is read
   int64_t OH = 1, OW = 1, O = 1;      ///< the map that is written
   int64_t PT = 0, PL = 0;
-  int64_t block = 1;   ///< lanes of a filter block; divides O
+  int64_t block = 1;   ///< outputs of a filter block; divides O
   bool turned = false; ///< the filter is given with its taps in reverse order, rows and columns
   bool pairs = false;  ///< the transformed maps and filters are kept and multiplied as pairs of bf16
   bool apart = false;  ///< the map is transformed by a kernel of its own, into memory
@@ -33,6 +33,10 @@ struct WinogradConv {
   int64_t tileRows() const { return (OH + form.outputs - 1) / form.outputs; }
   int64_t tileColumns() const { return (OW + form.outputs - 1) / form.outputs; }
   int64_t tiles() const { return N * tileRows() * tileColumns(); }
+  // What is transformed stands in whole vectors, also where C or the block ends within one: masks are for maps and filters alone.
+  int64_t paddedChannels(int64_t lanes) const { return (C + lanes - 1) / lanes * lanes; }
+  int64_t paddedBlock(int64_t lanes) const { return (block + lanes - 1) / lanes * lanes; }
+  int64_t paddedOutputs(int64_t lanes) const { return O / block * paddedBlock(lanes); }
   /// Transformed filters in memory: from one cell of a block to the next, in elements or pairs, and all of them in elements.
   int64_t filterCell(const TargetInfo &target, int64_t lanes) const;
   int64_t transformedFilter(const TargetInfo &target, int64_t lanes) const { return O / block * form.cells() * filterCell(target, lanes) * (pairs ? 2 : 1); }
@@ -48,8 +52,8 @@ struct WinogradConv {
 /// gradient, which `c` states; gives `c` the form that gains most, and says whether its map is transformed apart. `directFlops` is what the definition costs.
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
 
-/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][block]; with pairs
-/// [O/block][cells][C/2][block][2]. Cells stand filterCell() apart.
+/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][padded block]; with pairs
+/// [O/block][cells][C/2][padded block][2]. Cells stand filterCell() apart; lanes behind the block are zero.
 /// Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 /// Buffers: x, the transformed map. Returns the pieces.

@@ -1,5 +1,6 @@
 // Tiles of a map, transformed into scratch memory.
-// In: maps (N,H,W,C).  Out: loops over vectors of channels. Tiles that reach over the map's edge load with masks.
+// In: maps (N,H,W,C).  Out: loops over vectors of channels. Tiles that reach over the map's edge load with masks, and so do vectors that reach over
+// its channels.
 #include "compiler/kernels/WinogradTransforms.h"
 
 using namespace mlir;
@@ -46,10 +47,21 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
     Value at = k.add(k.mul(k.add(k.mul(n, H), i), W), j);
     return k.add(k.mul(at, mapChannels), firstChannel);
   };
+  // The lanes of a vector that are channels of the map; none: all.
+  auto channelsAt = [&](Value ch) -> Value {
+    if (mapChannels % lanes == 0)
+      return {};
+    Value left = k.sub(k.sub(k.constant(mapChannels), firstChannel), ch);
+    return vector::CreateMaskOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getI1Type()), left);
+  };
   auto inside = [&] {
     Value base = addressOf(row, column);
     k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
-      use(ch, [&](int64_t i, int64_t j) { return k.load(map, k.add(k.add(base, ch), (i * W + j) * mapChannels), lanes); });
+      Value mask = channelsAt(ch);
+      use(ch, [&](int64_t i, int64_t j) {
+        Value at = k.add(k.add(base, ch), (i * W + j) * mapChannels);
+        return mask ? k.loadMasked(map, at, mask) : k.load(map, at, lanes);
+      });
     });
   };
   if (!mayLeave)
@@ -74,7 +86,11 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
       masks.push_back(k.splat(both(within(r, H), within(s, W)), lanes));
     }
   k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
-    use(ch, [&](int64_t i, int64_t j) { return k.loadMasked(map, k.add(address[i * side + j], ch), masks[i * side + j]); });
+    Value mask = channelsAt(ch);
+    use(ch, [&](int64_t i, int64_t j) {
+      Value within = masks[i * side + j];
+      return k.loadMasked(map, k.add(address[i * side + j], ch), mask ? both(within, mask) : within);
+    });
   });
 }
 
