@@ -84,7 +84,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     FilterGrad direct = FilterGrad::of(g);
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
-    if (c.C % lanes == 0 && c.block % lanes == 0 && winogradPays(g, c, direct.flops(), target, lanes)) {
+    if (winogradPays(g, c, direct.flops(), target, lanes)) {
       winogradFilterGrad(op, c, x, dy);
     } else if (target.dotsPairs && dy.element.isBF16()) {
       x = packPairs(loc, packX(g), x), dy = packPairs(loc, packDy(g), dy);
@@ -215,7 +215,7 @@ void Lowering::winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, c
   Location loc = op.getLoc();
   Gradient dw = gradient(op, c.O * c.C * c.form.taps * c.form.taps, true);
   Type element = dw.memory.element;
-  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(element));
+  auto f = WinogradFilterGrad::of(c, target, target.vectorBytes / elementBytes(element));
   if (f.ends(elementBytes(element))) {
     launchGradient(loc, "winograd_conv_filter_grad", c.text(), {read(x), read(dy)}, dw, c.flops(),
                    [&](KernelBuilder &k, StoreLanes store) { return buildWinogradFilterGrad(k, f, element, store); });

@@ -145,7 +145,7 @@ private:
   Type kept() const { return c.pairs ? Type(k.b.getBF16Type()) : element; }
 
   void transform(Value x, Value number, Value slot) {
-    transforms.transformInput(x, transforms.tileAt(number), k.constant(0), {inputs, k.add(start, k.mul(slot, layout.tile)), layout.cell, c.C});
+    transforms.transformInput(x, transforms.tileAt(number), k.constant(0), {inputs, k.add(start, k.mul(slot, layout.tile)), layout.cell, k.constant(c.C)});
   }
 
   /// Outputs of a block that are multiplied at once: `width` of them from `start` on.

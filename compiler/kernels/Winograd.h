@@ -62,19 +62,24 @@ int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, mlir::Type e
 int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 
 /// The filter's gradient in two kernels: sums over tiles in the transformed form,
-/// [parts][C/channels][O/outputs][groups][cells/groups][channels][outputs], and their end. `conv` is the forward convolution.
+/// [parts][channel blocks][output blocks][groups][cells/groups][channels][outputs], and their end. `conv` is the forward convolution. Outputs are counted in
+/// padded filter blocks; the last blocks may have fewer channels and outputs.
 struct WinogradFilterGrad {
   WinogradConv conv;
-  int64_t channels = 1, outputs = 1; ///< of a piece
-  int64_t parts = 1;                 ///< of the tiles
+  int64_t channels = 1, outputs = 1;           ///< of a piece, whole vectors
+  int64_t channelBlocks = 1, outputBlocks = 1; ///< pieces that take all channels, all outputs
+  int64_t unit = 1;                            ///< outputs are whole numbers of it: a padded filter block, or a vector where the only block is wide
+  int64_t cell = 1;                            ///< elements from the sums of one cell to those of the next
+  int64_t parts = 1;                           ///< of the tiles
   int64_t groups() const { return int64_t(conv.form.rowGroups().size()); }
   int64_t cells() const { return conv.form.cells() / groups(); } ///< of a piece
   int64_t taps() const { return conv.form.taps * conv.form.taps; }
-  int64_t size() const { return parts * conv.form.cells() * conv.C * conv.O; }
-  int64_t blocks() const { return conv.C / channels * (conv.O / outputs); }
+  int64_t blockSums() const { return conv.form.cells() * cell; }
+  int64_t size() const { return parts * blocks() * blockSums(); }
+  int64_t blocks() const { return channelBlocks * outputBlocks; }
   /// Whether a piece makes the gradient itself: it has all tiles of its block, and the block's sums fit the stack.
-  bool ends(int64_t elementBytes) const { return parts == 1 && conv.form.cells() * channels * outputs * elementBytes <= 768 << 10; }
-  static WinogradFilterGrad of(const WinogradConv &c, int64_t lanes);
+  bool ends(int64_t elementBytes) const { return parts == 1 && blockSums() * elementBytes <= 768 << 10; }
+  static WinogradFilterGrad of(const WinogradConv &c, const TargetInfo &target, int64_t lanes);
 };
 /// Buffers: x, dy, sums; x, dy, dw where pieces end it.
 int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element, StoreLanes store);

@@ -15,26 +15,35 @@ namespace {
 /// What becomes of dw's lanes from output `lane` of a block on, at a tap.
 using UseTap = llvm::function_ref<void(Value lane, int64_t tap, Value value)>;
 
-/// dw of one input channel of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
-void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channel, int64_t lanes, UseTap use) {
+/// How much of an axis of `extent` the block has that begins at `number * size`.
+Value partOf(KernelBuilder &k, Value number, int64_t size, int64_t extent) {
+  return extent % size == 0 ? k.constant(size) : k.min(k.constant(size), k.sub(k.constant(extent), k.mul(number, size)));
+}
+Value channelsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock) { return partOf(k, channelBlock, f.channels, f.conv.C); }
+Value outputsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value outputBlock, int64_t lanes) {
+  return partOf(k, outputBlock, f.outputs, f.conv.paddedOutputs(lanes));
+}
+
+/// dw of one input channel and `outputs` outputs of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
+void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channel, Value outputs,
+                int64_t lanes, UseTap use) {
   const WinogradConv &c = f.conv;
-  const int64_t cell = f.channels * f.outputs, blockSums = c.form.cells() * cell;
   // Cells in the order of their groups.
   SmallVector<int64_t> rowPlaces(c.form.side());
   int64_t place = 0;
   for (const auto &rows : c.form.rowGroups())
     for (int64_t row : rows)
       rowPlaces[row] = place++;
-  k.loop(k.constant(0), k.constant(f.outputs), lanes, [&](Value lane) {
+  k.loop(k.constant(0), outputs, lanes, [&](Value lane) {
     Value first = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
     SmallVector<Value> u;
     for (int64_t p = 0; p < c.form.cells(); ++p)
-      u.push_back(k.load(sums, k.add(first, p * cell), lanes));
+      u.push_back(k.load(sums, k.add(first, p * f.cell), lanes));
     u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
       SmallVector<Value> next;
-      Value at = k.add(first, k.mul(part, f.blocks() * blockSums));
+      Value at = k.add(first, k.mul(part, f.blocks() * f.blockSums()));
       for (auto [p, sum] : llvm::enumerate(carried))
-        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * cell), lanes)));
+        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * f.cell), lanes)));
       return next;
     });
     transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; }, [&](int64_t t, Value value) { use(lane, t, value); });
@@ -42,11 +51,23 @@ void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransform
 }
 
 /// Where in dw an output of a block stands, at the first tap.
-Value placeOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock, Value channel, Value outputBlock, Value output) {
+Value placeOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock, Value channel, Value outputBlock, Value output, int64_t lanes) {
   const WinogradConv &c = f.conv;
   Value o = k.add(k.mul(outputBlock, f.outputs), output);
-  Value to = k.add(k.mul(k.div(o, c.block), f.taps() * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
-  return k.add(to, k.mod(o, c.block));
+  const int64_t padded = c.paddedBlock(lanes);
+  Value to = k.add(k.mul(k.div(o, padded), f.taps() * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
+  return k.add(to, k.mod(o, padded));
+}
+
+/// Stores the lanes of `value` that the filter block has, from its lane `inBlock` on.
+void storeInBlock(KernelBuilder &k, const WinogradConv &c, StoreLanes store, Value value, Value to, Value inBlock, int64_t lanes) {
+  if (c.block % lanes == 0)
+    return store(value, to, lanes);
+  auto when = [&](arith::CmpIPredicate predicate, int64_t width) {
+    k.when(k.b.createOrFold<arith::CmpIOp>(k.loc, predicate, inBlock, k.constant(c.block - lanes)), [&] { store(value, to, width); });
+  };
+  when(arith::CmpIPredicate::sle, lanes);
+  when(arith::CmpIPredicate::sgt, c.block % lanes);
 }
 
 class Grad {
@@ -56,24 +77,24 @@ public:
         products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)) {}
 
   int64_t run() {
-    int64_t bytes = k.target.vectorBytes / lanes, blockSums = f.cells() * f.channels * f.outputs;
+    int64_t bytes = k.target.vectorBytes / lanes;
     int64_t perSlot = products.perUnit(); // tiles that share a slot of scratch memory
     int64_t tileBytes = f.cells() * (f.channels + f.outputs) * bytes / perSlot;
     constexpr int64_t fewest = 16;
     const int64_t most = k.target.choice.of(Knob::WinogradTiles, 64);
-    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - f.groups() * blockSums * bytes, k.target.l2Bytes / 4);
+    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - f.blockSums() * bytes, k.target.l2Bytes / 4);
     int64_t T = std::clamp<int64_t>(room / tileBytes, fewest, most);
     int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
     int64_t slots = T / perSlot;
 
-    Value outputBlock = k.mod(k.piece, c.O / f.outputs), rest = k.div(k.piece, c.O / f.outputs);
-    Value channelBlock = k.mod(rest, c.C / f.channels), part = k.div(rest, c.C / f.channels);
+    outputBlock = k.mod(k.piece, f.outputBlocks);
+    Value rest = k.div(k.piece, f.outputBlocks), part = k.div(rest, f.channelBlocks);
+    channelBlock = k.mod(rest, f.channelBlocks);
     Value firstTile = k.mul(part, perPart), lastTile = k.min(k.add(firstTile, perPart), k.constant(c.tiles()));
-    const int64_t allSums = f.groups() * blockSums;
     const bool ends = f.ends(bytes);
-    sums = ends ? k.scratch(element, allSums) : k.buffer(2);
-    target = ends ? k.constant(0) : k.mul(k.piece, allSums);
+    sums = ends ? k.scratch(element, f.blockSums()) : k.buffer(2);
+    target = ends ? k.constant(0) : k.mul(k.piece, f.blockSums());
     atOnce = perPart <= T;
 
     Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
@@ -83,22 +104,22 @@ public:
     Value inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
     Value zero = k.zeroVector(element, lanes);
     if (!atOnce)
-      k.loop(k.constant(0), k.constant(allSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
+      k.loop(k.constant(0), k.constant(f.blockSums()), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
     k.loop(firstTile, lastTile, T, [&](Value from) {
       Value count = k.min(k.constant(T), k.sub(lastTile, from));
       Value used = k.ceilDiv(count, perSlot);
       k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
         const auto groups = c.form.rowGroups();
         for (auto [number, rows] : llvm::enumerate(groups)) {
-          auto transforms = [&, rows = rows] { transform(from, count, used, channelBlock, outputBlock, rows, inputs, grads); };
+          auto transforms = [&, rows = rows] { transform(from, count, used, rows, inputs, grads); };
           groups.size() == 1 ? transforms() : k.when(k.equal(group, k.constant(int64_t(number))), transforms);
         }
         k.loop(k.constant(0), k.constant(f.cells()), 1,
-               [&](Value p) { product(p, k.add(target, k.mul(group, blockSums)), used, inputs, grads); });
+               [&](Value p) { product(p, k.add(target, k.mul(group, f.cells() * f.cell)), used, inputs, grads); });
       });
     });
     if (ends)
-      end(channelBlock, outputBlock);
+      end();
     return f.parts * f.blocks();
   }
 
@@ -111,18 +132,20 @@ private:
   int64_t lanes;
   WinogradTransforms transforms;
   Products products;
-  Value x, dy, sums, target;
+  Value x, dy, sums, target, channelBlock, outputBlock;
   int64_t inputCell = 0, gradCell = 0;
   bool atOnce = false; ///< one run has all tiles of a piece
 
-  void end(Value channelBlock, Value outputBlock) {
-    const int64_t cell = f.channels * f.outputs, tapStride = c.C * c.block;
-    k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
-      endChannel(k, f, transforms, sums, target, channel, lanes, [&](Value lane, int64_t tap, Value value) {
+  void end() {
+    const int64_t tapStride = c.C * c.block, padded = c.paddedBlock(lanes);
+    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
+    auto inBlock = [&](Value output) { return k.mod(k.add(k.mul(outputBlock, f.outputs), output), padded); };
+    k.loop(k.constant(0), channels, 1, [&](Value channel) {
+      endChannel(k, f, transforms, sums, target, channel, outputs, lanes, [&](Value lane, int64_t tap, Value value) {
         if (store.reads())
-          k.store(value, sums, k.add(k.add(target, k.add(k.mul(channel, f.outputs), lane)), tap * cell), lanes);
+          k.store(value, sums, k.add(k.add(target, k.add(k.mul(channel, f.outputs), lane)), tap * f.cell), lanes);
         else
-          store(value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane), tap * tapStride), lanes);
+          storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * tapStride), inBlock(lane), lanes);
       });
     });
     if (!store.reads())
@@ -131,27 +154,28 @@ private:
     // same sets of the caches.
     constexpr int64_t ahead = 8; // channels
     k.loop(k.constant(0), k.constant(f.taps()), 1, [&](Value tap) {
-      k.loop(k.constant(0), k.constant(f.outputs), c.block, [&](Value output) {
-        k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
-          Value from = k.add(k.add(target, k.mul(tap, cell)), k.add(k.mul(channel, f.outputs), output));
-          Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output), k.mul(tap, tapStride));
-          for (int64_t lane = 0; lane < c.block; lane += lanes)
+      k.loop(k.constant(0), outputs, f.unit, [&](Value output) {
+        k.loop(k.constant(0), channels, 1, [&](Value channel) {
+          Value from = k.add(k.add(target, k.mul(tap, f.cell)), k.add(k.mul(channel, f.outputs), output));
+          Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output, lanes), k.mul(tap, tapStride));
+          for (int64_t lane = 0; lane < f.unit; lane += lanes)
             store.soon(k.add(to, ahead * c.block + lane));
-          for (int64_t lane = 0; lane < c.block; lane += lanes)
-            store(k.load(sums, k.add(from, lane), lanes), k.add(to, lane), lanes);
+          for (int64_t lane = 0; lane < f.unit; lane += lanes)
+            storeInBlock(k, c, store, k.load(sums, k.add(from, lane), lanes), k.add(to, lane), f.unit == padded ? k.constant(lane) : inBlock(output), lanes);
         });
       });
     });
   }
 
   /// These rows of cells of the `count` tiles from number `from` on, in `used` slots.
-  void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows, Value inputs, Value grads) {
+  void transform(Value from, Value count, Value used, const std::vector<int64_t> &rows, Value inputs, Value grads) {
     using Place = WinogradTransforms::Place;
+    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
     k.loop(k.constant(0), used, 1, [&](Value slot) {
       auto put = [&](Value number, Place::Half half) {
         auto tile = transforms.tileAt(k.add(from, number));
-        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, k.mul(slot, f.channels), inputCell, f.channels, half});
-        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, k.mul(slot, f.outputs), gradCell, f.outputs, half});
+        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, k.mul(slot, f.channels), inputCell, channels, half});
+        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, k.mul(slot, f.outputs), gradCell, outputs, half});
       };
       if (!c.pairs)
         return put(slot, Place::Whole);
@@ -163,15 +187,23 @@ private:
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
   void product(Value p, Value target, Value count, Value inputs, Value grads) {
-    for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
+    const int64_t rest = c.paddedOutputs(lanes) % f.outputs; // outputs of the last block
+    if (rest == 0)
+      return product(p, target, count, inputs, grads, f.outputs);
+    Value last = k.constant(f.outputBlocks - 1);
+    k.when(k.less(outputBlock, last), [&] { product(p, target, count, inputs, grads, f.outputs); });
+    k.when(k.equal(outputBlock, last), [&] { product(p, target, count, inputs, grads, rest); });
+  }
+  void product(Value p, Value target, Value count, Value inputs, Value grads, int64_t outputs) {
+    for (const LaneChunk &chunk : laneChunks(outputs, lanes)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile
       constexpr int64_t enough = 8;
       while (height * 2 <= std::min(limit, enough) && f.channels % (height * 2) == 0)
         height *= 2;
-      k.loop(k.constant(0), k.constant(f.channels), height, [&](Value ch) {
+      k.loop(k.constant(0), channelsOf(k, f, channelBlock), height, [&](Value ch) {
         auto address = [&](int64_t i, int64_t v) {
-          Value at = k.add(target, k.mul(k.add(k.mul(p, f.channels), k.add(ch, i)), f.outputs));
+          Value at = k.add(target, k.add(k.mul(p, f.cell), k.mul(k.add(ch, i), f.outputs)));
           return k.add(at, chunk.start + v * lanes);
         };
         SmallVector<Value> start;
@@ -208,23 +240,18 @@ private:
   }
 };
 
-/// The widest part of `extent` of at most `limit` that is a whole number of `unit` and divides it.
-int64_t divisor(int64_t extent, int64_t unit, int64_t limit) {
-  int64_t best = unit;
-  for (int64_t d = unit; d <= std::min(extent, limit); d += unit)
-    if (extent % d == 0)
-      best = d;
-  return best;
-}
-
 } // namespace
 
-WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, int64_t lanes) {
+WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   WinogradFilterGrad f;
   f.conv = c;
   constexpr int64_t widest = 64, pieces = 16, tilesOfPart = 64;
-  f.channels = divisor(c.C, lanes, widest);
-  f.outputs = divisor(c.O, c.block, widest);
+  f.unit = c.paddedBlock(lanes) <= widest ? c.paddedBlock(lanes) : lanes;
+  f.channels = evenSplit(c.paddedChannels(lanes) / lanes, widest / lanes).front() * lanes;
+  f.outputs = evenSplit(c.paddedOutputs(lanes) / f.unit, widest / f.unit).front() * f.unit;
+  f.channelBlocks = (c.C + f.channels - 1) / f.channels;
+  f.outputBlocks = (c.paddedOutputs(lanes) + f.outputs - 1) / f.outputs;
+  f.cell = WinogradTransforms::cellStride(f.channels * f.outputs, target.vectorBytes / lanes);
   f.parts = std::clamp<int64_t>(pieces / f.blocks(), 1, std::max<int64_t>(1, c.tiles() / tilesOfPart));
   int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
   f.parts = (c.tiles() + perPart - 1) / perPart; // no part is empty
@@ -240,13 +267,14 @@ int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, T
 int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element, StoreLanes store) {
   const WinogradConv &c = f.conv;
   WinogradTransforms transforms(k, c, element);
-  const int64_t blockSums = c.form.cells() * f.channels * f.outputs;
+  const int64_t lanes = k.lanes(element);
   // A piece is one input channel.
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
-  k.loop(k.constant(0), k.constant(c.O / f.outputs), 1, [&](Value outputBlock) {
-    Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
-    endChannel(k, f, transforms, k.buffer(0), from, channel, k.lanes(element), [&](Value lane, int64_t tap, Value value) {
-      store(value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane), tap * c.C * c.block), k.lanes(element));
+  k.loop(k.constant(0), k.constant(f.outputBlocks), 1, [&](Value outputBlock) {
+    Value from = k.mul(k.add(k.mul(channelBlock, f.outputBlocks), outputBlock), f.blockSums());
+    endChannel(k, f, transforms, k.buffer(0), from, channel, outputsOf(k, f, outputBlock, lanes), lanes, [&](Value lane, int64_t tap, Value value) {
+      Value inBlock = k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes));
+      storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block), inBlock, lanes);
     });
   });
   k.finish();

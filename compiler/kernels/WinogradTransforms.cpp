@@ -41,26 +41,28 @@ void WinogradTransforms::both(const WinogradMatrix &M, const WinogradMatrix &N, 
   }
 }
 
-void WinogradTransforms::squares(Value map, Value n, Value row, Value column, int64_t side, int64_t H, int64_t W, int64_t mapChannels,
-                                 Value firstChannel, int64_t channels, bool mayLeave, llvm::function_ref<void(Value, Cell)> use) {
-  auto addressOf = [&](Value i, Value j) {
-    Value at = k.add(k.mul(k.add(k.mul(n, H), i), W), j);
-    return k.add(k.mul(at, mapChannels), firstChannel);
+void WinogradTransforms::squares(const Map &map, Value n, Value row, Value column, int64_t side, Value firstChannel, Value channels, bool mayLeave,
+                                 llvm::function_ref<void(Value, Cell)> use) {
+  const int64_t H = map.H, W = map.W, padded = (map.block + lanes - 1) / lanes * lanes;
+  auto pixelAt = [&](Value i, Value j) { return k.mul(k.add(k.mul(k.add(k.mul(n, H), i), W), j), map.C); };
+  auto channelAt = [&](Value ch) {
+    Value lane = k.add(firstChannel, ch);
+    return padded == map.block || map.block == map.C ? lane : k.add(k.mul(k.div(lane, padded), map.block), k.mod(lane, padded));
   };
-  // The lanes of a vector that are channels of the map; none: all.
-  auto channelsAt = [&](Value ch) -> Value {
-    if (mapChannels % lanes == 0)
+  // The lanes of a vector that are of the block; none: all.
+  auto maskAt = [&](Value ch) -> Value {
+    if (padded == map.block)
       return {};
-    Value left = k.sub(k.sub(k.constant(mapChannels), firstChannel), ch);
+    Value lane = k.add(firstChannel, ch), left = k.sub(k.constant(map.block), map.block == map.C ? lane : k.mod(lane, padded));
     return vector::CreateMaskOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getI1Type()), left);
   };
   auto inside = [&] {
-    Value base = addressOf(row, column);
-    k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
-      Value mask = channelsAt(ch);
+    Value pixel = pixelAt(row, column);
+    k.loop(k.constant(0), channels, lanes, [&](Value ch) {
+      Value mask = maskAt(ch), base = k.add(pixel, channelAt(ch));
       use(ch, [&](int64_t i, int64_t j) {
-        Value at = k.add(k.add(base, ch), (i * W + j) * mapChannels);
-        return mask ? k.loadMasked(map, at, mask) : k.load(map, at, lanes);
+        Value at = k.add(base, (i * W + j) * map.C);
+        return mask ? k.loadMasked(map.memory, at, mask) : k.load(map.memory, at, lanes);
       });
     });
   };
@@ -82,14 +84,14 @@ void WinogradTransforms::squares(Value map, Value n, Value row, Value column, in
   for (int64_t i = 0; i < side; ++i)
     for (int64_t j = 0; j < side; ++j) {
       Value r = k.add(row, i), s = k.add(column, j);
-      address.push_back(addressOf(clamp(r, H), clamp(s, W)));
+      address.push_back(pixelAt(clamp(r, H), clamp(s, W)));
       masks.push_back(k.splat(both(within(r, H), within(s, W)), lanes));
     }
-  k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
-    Value mask = channelsAt(ch);
+  k.loop(k.constant(0), channels, lanes, [&](Value ch) {
+    Value mask = maskAt(ch), channel = channelAt(ch);
     use(ch, [&](int64_t i, int64_t j) {
       Value within = masks[i * side + j];
-      return k.loadMasked(map, k.add(address[i * side + j], ch), mask ? both(within, mask) : within);
+      return k.loadMasked(map.memory, k.add(address[i * side + j], channel), mask ? both(within, mask) : within);
     });
   });
 }
@@ -105,7 +107,7 @@ void WinogradTransforms::put(int64_t number, Value value, Value ch, const Place 
 void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstChannel, const WinogradMatrix &rows, const Place &to) {
   const int64_t m = c.form.outputs, reach = c.form.taps - 1;
   bool mayLeave = c.PT > 0 || c.PL > 0 || m * c.tileRows() + reach - c.PT > c.H || m * c.tileColumns() + reach - c.PL > c.W;
-  squares(x, tile.n, k.add(k.mul(tile.row, m), -c.PT), k.add(k.mul(tile.column, m), -c.PL), c.form.side(), c.H, c.W, c.C, firstChannel,
+  squares({x, c.H, c.W, c.C, c.C}, tile.n, k.add(k.mul(tile.row, m), -c.PT), k.add(k.mul(tile.column, m), -c.PL), c.form.side(), firstChannel,
           to.channels, mayLeave,
           [&](Value ch, Cell d) { both(rows, matrices.input, d, [&](int64_t p, Value value) { put(p, value, ch, to); }); });
 }
@@ -115,7 +117,7 @@ void WinogradTransforms::transformOutputGrad(Value dy, const Tile &tile, Value f
   const int64_t m = c.form.outputs;
   bool mayLeave = c.OH % m || c.OW % m;
   const WinogradMatrix adjoint = transposed(matrices.output), some = rowsOf(adjoint, rows);
-  squares(dy, tile.n, k.mul(tile.row, m), k.mul(tile.column, m), m, c.OH, c.OW, c.O, firstOutput, to.channels, mayLeave,
+  squares({dy, c.OH, c.OW, c.O, c.block}, tile.n, k.mul(tile.row, m), k.mul(tile.column, m), m, firstOutput, to.channels, mayLeave,
           [&](Value o, Cell d) { both(some, adjoint, d, [&](int64_t p, Value value) { put(p, value, o, to); }); });
 }
 

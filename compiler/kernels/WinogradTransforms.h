@@ -36,7 +36,8 @@ public:
   struct Place {
     enum Half { Whole, Low, High };
     mlir::Value memory, first;
-    int64_t cell, channels;
+    int64_t cell;
+    mlir::Value channels;
     Half half = Whole;
   };
   /// Elements from one cell to the next, at least `elements`: the cells of a tile fall into different sets of the first-level cache.
@@ -52,7 +53,7 @@ public:
   void transformInput(mlir::Value x, const Tile &tile, mlir::Value firstChannel, const std::vector<int64_t> &rows, const Place &to) {
     transformInput(x, tile, firstChannel, rowsOf(matrices.input, rows), to);
   }
-  /// Places (A dy A^T)[p], likewise, for `to.channels` channels of the tile of dy from `firstOutput` on.
+  /// Places (A dy A^T)[p], likewise, for `to.channels` channels of the tile of dy from `firstOutput` on, both counted in padded filter blocks.
   void transformOutputGrad(mlir::Value dy, const Tile &tile, mlir::Value firstOutput, const std::vector<int64_t> &rows, const Place &to);
 
 private:
@@ -66,10 +67,15 @@ private:
   void both(const WinogradMatrix &M, const WinogradMatrix &N, Cell m, Use use);
   void transformInput(mlir::Value x, const Tile &tile, mlir::Value firstChannel, const WinogradMatrix &rows, const Place &to);
   void put(int64_t number, mlir::Value value, mlir::Value ch, const Place &to);
-  /// A square of side `side` whose first cell is (row, column) of a map of H x W x mapChannels, on vectors of channels: `use(ch, cell)` for each
-  /// vector. Cells outside the map are zero.
-  void squares(mlir::Value map, mlir::Value n, mlir::Value row, mlir::Value column, int64_t side, int64_t H, int64_t W, int64_t mapChannels,
-               mlir::Value firstChannel, int64_t channels, bool mayLeave, llvm::function_ref<void(mlir::Value, Cell)> use);
+  /// A map of H x W x C, of whose channels each `block` of them begins a vector.
+  struct Map {
+    mlir::Value memory;
+    int64_t H, W, C, block;
+  };
+  /// A square of side `side` whose first cell is (row, column) of image n, on vectors of `channels` channels: `use(ch, cell)` for each
+  /// vector. Cells outside the map are zero, and so are lanes outside the block.
+  void squares(const Map &map, mlir::Value n, mlir::Value row, mlir::Value column, int64_t side, mlir::Value firstChannel, mlir::Value channels,
+               bool mayLeave, llvm::function_ref<void(mlir::Value, Cell)> use);
 };
 
 } // namespace cnnc
