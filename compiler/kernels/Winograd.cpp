@@ -76,6 +76,7 @@ public:
     const bool filtersOutside = c.form.cells() * c.C * c.paddedOutputs(lanes) > runs * c.form.cells() * layout.cell;
     Value run = !c.apart ? k.piece : filtersOutside ? k.mod(k.piece, runs) : k.div(k.piece, blocks);
     Value first = k.mul(run, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
+    const auto firsts = transforms.before(first);
     u = c.filterInside ? k.scratch(element, c.form.cells() * insideCell(width)) : k.buffer(1), y = k.buffer(2);
     if (c.sourceBlock)
       square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
@@ -84,15 +85,16 @@ public:
       inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
     } else {
       inputs = k.scratch(kept(), c.form.cells() * layout.cell), start = k.constant(0);
-      k.loop(k.constant(0), count, 1, [&](Value slot) { transform(k.buffer(0), k.add(first, slot), slot); });
+      k.loop(k.constant(0), count, 1, [&](Value slot) { transform(k.buffer(0), k.add(first, slot), firsts); });
     }
     sums = k.scratch(element, c.form.cells() * sumCell);
-    Value groups = k.ceilDiv(count, cut.group);
+    const auto counts = transforms.between(firsts, k.add(first, count), 1, k.constant(0));
     auto throughBlock = [&](Value ob) {
       throughChunks([&](const Chunk &chunk) {
         auto multiply = [&](Value firstChannel, int64_t channels, bool addsTo) {
-          k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
-            k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk, firstChannel, channels, addsTo); });
+          throughCells([&](Value p, int kind, int64_t group) {
+            k.loop(k.constant(0), k.ceilDiv(counts[kind], group), 1,
+                   [&](Value g) { product(ob, p, k.mul(g, group), group, chunk, firstChannel, channels, addsTo); });
           });
         };
         if (!c.filterInside) {
@@ -108,7 +110,7 @@ public:
           if (whole < c.C)
             step(k.constant(whole), c.C - whole, true);
         }
-        k.loop(k.constant(0), count, 1, [&](Value slot) { finish(transforms.tileAt(k.add(first, slot)), slot, ob, chunk); });
+        k.loop(k.constant(0), count, 1, [&](Value slot) { finish(k.add(first, slot), firsts, ob, chunk); });
       });
     };
     if (c.apart)
@@ -125,7 +127,7 @@ public:
     Value first = k.mul(k.piece, grain);
     k.loop(first, k.min(k.add(first, grain), k.constant(all)), 1, [&](Value number) {
       start = k.mul(k.div(number, cut.tiles), c.form.cells() * layout.cell);
-      transform(k.buffer(0), number, k.mod(number, cut.tiles));
+      transform(k.buffer(0), number, transforms.before(k.mul(k.div(number, cut.tiles), cut.tiles)));
     });
     return (all + grain - 1) / grain;
   }
@@ -144,8 +146,25 @@ private:
 
   Type kept() const { return c.pairs ? Type(k.b.getBF16Type()) : element; }
 
-  void transform(Value x, Value number, Value slot) {
-    transforms.transformInput(x, transforms.tileAt(number), k.constant(0), {inputs, k.add(start, k.mul(slot, layout.tile)), layout.cell, k.constant(c.C)});
+  /// `firsts`: of the piece's first tile.
+  void transform(Value x, Value number, const WinogradTransforms::ByKind &firsts) {
+    transforms.transformInput(x, transforms.tileAt(number), k.constant(0),
+                              {inputs, transforms.between(firsts, number, layout.tile, start), layout.cell, k.constant(c.C)});
+  }
+
+  /// The cells of each kind, and how many tiles of it a register tile takes.
+  void throughCells(llvm::function_ref<void(Value p, int kind, int64_t group)> body) {
+    const int64_t side = c.form.side(), rows = c.lastRowCells(), columns = c.lastColumnCells();
+    for (int kind = 0; kind < WinogradTransforms::kinds; ++kind) {
+      const int64_t most = transforms.most(kind, cut.tiles);
+      if (most == 0)
+        continue;
+      const int64_t group = evenSplit(most, tilePixels(laneChunks(c.block, lanes).front().vectors, k.target)).front();
+      k.loop(k.constant(kind & 1 ? rows : 0), k.constant(kind & 1 ? side : rows), 1, [&](Value i) {
+        k.loop(k.constant(kind & 2 ? columns : 0), k.constant(kind & 2 ? side : columns), 1,
+               [&](Value j) { body(k.add(k.mul(i, side), j), kind, group); });
+      });
+    }
   }
 
   /// Outputs of a block that are multiplied at once: `width` of them from `start` on.
@@ -208,18 +227,17 @@ private:
     });
   }
 
-  /// sums[p, tiles of the group, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
+  /// sums[p, `group` tiles from `slot` on, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
   /// Slots past the last tile hold numbers that nobody reads.
-  void product(Value ob, Value p, Value g, const Chunk &chunk, Value firstChannel, int64_t channels, bool addsTo) {
+  void product(Value ob, Value p, Value slot, int64_t group, const Chunk &chunk, Value firstChannel, int64_t channels, bool addsTo) {
     const int64_t width = chunk.vectors * lanes, per = products.perUnit(), tile = layout.tile / per;
     const int64_t units = channels / per, row = c.filterInside ? width : c.paddedBlock(lanes);
-    Value slot = k.mul(g, cut.group);
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
     Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), chunk.start);
     if (c.filterInside)
       from = k.add(from, firstChannel);
     SmallVector<Value> total;
-    for (int64_t t = 0; t < cut.group; ++t)
+    for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
     auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
@@ -227,7 +245,7 @@ private:
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors; ++v)
           lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, row)), i * row + v * lanes), lanes));
-        for (int64_t t = 0; t < cut.group; ++t) {
+        for (int64_t t = 0; t < group; ++t) {
           Value value = products.splat(inputs, k.add(k.add(from, ch), t * tile + i));
           for (int64_t v = 0; v < chunk.vectors; ++v)
             a[t * chunk.vectors + v] = products.add(value, lanesOfFilter[v], a[t * chunk.vectors + v]);
@@ -239,39 +257,32 @@ private:
     const int64_t whole = units / unroll * unroll;
     total = k.loop(k.constant(0), k.constant(whole), unroll, total, [&](Value ch, ValueRange carried) { return steps(ch, unroll, SmallVector<Value>(carried)); });
     total = steps(k.constant(whole), units - whole, total);
-    for (int64_t t = 0; t < cut.group; ++t)
+    for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         k.store(total[t * chunk.vectors + v], sums, k.add(to, t * width + v * lanes), lanes);
   }
 
-  /// y of one tile and chunk: A^T m A; tiles of the last row and column may reach over the map.
-  void finish(const WinogradTransforms::Tile &tile, Value slot, Value ob, const Chunk &chunk) {
+  /// y of one tile and chunk: A^T m A.
+  void finish(Value number, const WinogradTransforms::ByKind &firsts, Value ob, const Chunk &chunk) {
     const int64_t width = chunk.vectors * lanes, m = c.form.outputs;
+    const auto tile = transforms.tileAt(number);
+    const auto slots = transforms.between(firsts, number, width, k.constant(0));
     Value row = k.mul(tile.row, m), column = k.mul(tile.column, m);
     Value out = k.mul(k.add(k.mul(k.add(k.mul(tile.n, c.OH), row), c.OW), column), c.O);
     out = k.add(k.add(out, k.mul(ob, c.block)), chunk.start);
-    // Rows and columns that every tile has, and whether this one has all.
-    const int64_t sureRows = c.OH % m ? c.OH % m : m, sureColumns = c.OW % m ? c.OW % m : m;
-    Value allRows = k.less(k.add(row, m - 1), k.constant(c.OH)), allColumns = k.less(k.add(column, m - 1), k.constant(c.OW));
-    for (int64_t v = 0; v < chunk.vectors; ++v) {
-      SmallVector<Value> values;
-      transforms.output(
-          [&](int64_t i, int64_t j) { return k.load(sums, k.add(k.mul(slot, width), (i * c.form.side() + j) * sumCell + v * lanes), lanes); },
-          [&](int64_t, Value value) { values.push_back(value); });
-      auto store = [&](int64_t firstRow, int64_t endRow, int64_t firstColumn, int64_t endColumn) {
-        for (int64_t i = firstRow; i < endRow; ++i)
-          for (int64_t j = firstColumn; j < endColumn; ++j)
-            k.store(values[i * m + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), chunk.widthOf(v, lanes));
-      };
-      auto rows = [&](int64_t first, int64_t end) {
-        store(first, end, 0, sureColumns);
-        if (sureColumns < m)
-          k.when(allColumns, [&] { store(first, end, sureColumns, m); });
-      };
-      rows(0, sureRows);
-      if (sureRows < m)
-        k.when(allRows, [&] { rows(sureRows, m); });
-    }
+    transforms.withShape(tile, c.OH % m != 0, c.OW % m != 0, [&](int64_t rows, int64_t columns) {
+      for (int64_t v = 0; v < chunk.vectors; ++v) {
+        SmallVector<Value> values;
+        transforms.output(
+            rows, columns,
+            [&](int64_t i, int64_t j) { return k.load(sums, k.add(slots[transforms.kindOf(i, j)], (i * c.form.side() + j) * sumCell + v * lanes), lanes); },
+            [&](int64_t, Value value) { values.push_back(value); });
+        const int64_t made = c.pairs ? m : columns; // in a row
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < columns; ++j)
+            k.store(values[i * made + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), chunk.widthOf(v, lanes));
+      }
+    });
   }
 };
 
@@ -294,7 +305,7 @@ double costOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   const double output = cells + o * o + (n + o) * double(winogradOperations(m.output));
   const double filter = scattered * (r * r + cells + (r + n) * double(winogradOperations(m.filter)));
   const double in = double(c.paddedChannels(lanes) / lanes), out = double(c.paddedOutputs(lanes) / lanes), rate = c.pairs ? 2 : 1; // products of an instruction and lane
-  return double(c.tiles()) * (cells * double(c.C) * out / rate + in * input + out * output + tile) + double(c.C) * out * filter;
+  return double(c.cellsOfTiles()) * double(c.C) * out / rate + double(c.tiles()) * (in * input + out * output + tile) + double(c.C) * out * filter;
 }
 
 } // namespace

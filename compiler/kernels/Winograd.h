@@ -33,6 +33,14 @@ struct WinogradConv {
   int64_t tileRows() const { return (OH + form.outputs - 1) / form.outputs; }
   int64_t tileColumns() const { return (OW + form.outputs - 1) / form.outputs; }
   int64_t tiles() const { return N * tileRows() * tileColumns(); }
+  // The last tiles of a row and of a column have the outputs that are left, and no more cells than these take; with pairs, all cells.
+  int64_t lastRows() const { return OH - (tileRows() - 1) * form.outputs; }
+  int64_t lastColumns() const { return OW - (tileColumns() - 1) * form.outputs; }
+  int64_t lastRowCells() const { return pairs ? form.side() : form.cellsFor(lastRows()); }
+  int64_t lastColumnCells() const { return pairs ? form.side() : form.cellsFor(lastColumns()); }
+  int64_t cellsOfTiles() const {
+    return N * ((tileRows() - 1) * form.side() + lastRowCells()) * ((tileColumns() - 1) * form.side() + lastColumnCells());
+  }
   // What is transformed stands in whole vectors, also where C or the block ends within one: masks are for maps and filters alone.
   int64_t paddedChannels(int64_t lanes) const { return (C + lanes - 1) / lanes * lanes; }
   int64_t paddedBlock(int64_t lanes) const { return (block + lanes - 1) / lanes * lanes; }
@@ -44,7 +52,7 @@ struct WinogradConv {
   int64_t transformedMap(const TargetInfo &target, int64_t lanes) const;
   /// Whether few enough pieces share a filter for each to transform it, which saves the transformed filters' way through memory.
   bool mayTransformFilterInside(const TargetInfo &target, int64_t lanes) const;
-  uint64_t flops() const { return 2ull * tiles() * form.cells() * C * O; }
+  uint64_t flops() const { return 2ull * cellsOfTiles() * C * O; }
   std::string text() const;
 };
 

@@ -114,8 +114,11 @@ public:
           auto transforms = [&, rows = rows] { transform(from, count, used, rows, inputs, grads); };
           groups.size() == 1 ? transforms() : k.when(k.equal(group, k.constant(int64_t(number))), transforms);
         }
-        k.loop(k.constant(0), k.constant(f.cells()), 1,
-               [&](Value p) { product(p, k.add(target, k.mul(group, f.cells() * f.cell)), used, inputs, grads); });
+        const auto counts = transforms.between(transforms.before(from), k.add(from, count), 1, k.constant(0));
+        k.loop(k.constant(0), k.constant(f.cells()), 1, [&](Value p) {
+          Value slots = c.pairs ? used : slotsOf(k.add(k.mul(group, f.cells()), p), counts);
+          product(p, k.add(target, k.mul(group, f.cells() * f.cell)), slots, inputs, grads);
+        });
       });
     });
     if (ends)
@@ -171,11 +174,20 @@ private:
   void transform(Value from, Value count, Value used, const std::vector<int64_t> &rows, Value inputs, Value grads) {
     using Place = WinogradTransforms::Place;
     Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
+    const auto firsts = transforms.before(from);
     k.loop(k.constant(0), used, 1, [&](Value slot) {
+      auto at = [&](Value number, int64_t elements) {
+        if (!c.pairs)
+          return transforms.between(firsts, number, elements, k.constant(0));
+        WinogradTransforms::ByKind same;
+        same.fill(k.mul(slot, elements));
+        return same;
+      };
       auto put = [&](Value number, Place::Half half) {
-        auto tile = transforms.tileAt(k.add(from, number));
-        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, k.mul(slot, f.channels), inputCell, channels, half});
-        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, k.mul(slot, f.outputs), gradCell, outputs, half});
+        Value tileNumber = k.add(from, number);
+        auto tile = transforms.tileAt(tileNumber);
+        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, at(tileNumber, f.channels), inputCell, channels, half});
+        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, at(tileNumber, f.outputs), gradCell, outputs, half});
       };
       if (!c.pairs)
         return put(slot, Place::Whole);
@@ -183,6 +195,20 @@ private:
       put(number, Place::Low);
       k.when(k.less(next, count), [&] { put(next, Place::High); });
     });
+  }
+
+  /// How many slots a cell has, of all in the order of their groups: `counts` says it of each kind.
+  Value slotsOf(Value cell, const WinogradTransforms::ByKind &counts) {
+    const int64_t side = c.form.side();
+    uint64_t rows = 0; // a bit for each row of cells that the last tiles of a column have
+    int64_t place = 0;
+    for (const auto &group : c.form.rowGroups())
+      for (int64_t row : group)
+        rows |= uint64_t(row < c.lastRowCells()) << place++;
+    Value bits = arith::ShRUIOp::create(k.b, k.loc, k.constant(int64_t(rows)), k.div(cell, side));
+    Value allRows = k.equal(k.mod(bits, 2), k.constant(1)), allColumns = k.less(k.mod(cell, side), k.constant(c.lastColumnCells()));
+    auto select = [&](Value condition, Value x, Value y) { return x == y ? x : k.b.createOrFold<arith::SelectOp>(k.loc, condition, x, y); };
+    return select(allRows, select(allColumns, counts[0], counts[2]), select(allColumns, counts[1], counts[3]));
   }
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
