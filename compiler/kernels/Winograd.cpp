@@ -270,7 +270,7 @@ private:
     Value row = k.mul(tile.row, m), column = k.mul(tile.column, m);
     Value out = k.mul(k.add(k.mul(k.add(k.mul(tile.n, c.OH), row), c.OW), column), c.O);
     out = k.add(k.add(out, k.mul(ob, c.block)), chunk.start);
-    transforms.withShape(tile, c.OH % m != 0, c.OW % m != 0, [&](int64_t rows, int64_t columns) {
+    transforms.withShape(tile, c.OH % m != 0, c.OW % m != 0, [&](const WinogradTransforms::Tile &, int64_t rows, int64_t columns) {
       for (int64_t v = 0; v < chunk.vectors; ++v) {
         SmallVector<Value> values;
         transforms.output(

@@ -3,6 +3,8 @@
 // its channels.
 #include "compiler/kernels/WinogradTransforms.h"
 
+#include "mlir/IR/Matchers.h"
+
 using namespace mlir;
 
 namespace cnnc {
@@ -70,15 +72,18 @@ void WinogradTransforms::rectangles(const Map &map, Value n, Value row, Value co
     return inside();
 
   auto within = [&](Value i, int64_t extent) {
-    return arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, i, k.constant(extent)).getResult();
+    return k.b.createOrFold<arith::CmpIOp>(k.loc, arith::CmpIPredicate::ult, i, k.constant(extent));
   };
-  auto both = [&](Value a, Value b) { return arith::AndIOp::create(k.b, k.loc, a, b).getResult(); };
+  auto both = [&](Value a, Value b) { return k.b.createOrFold<arith::AndIOp>(k.loc, a, b); };
   Value whole = both(both(within(row, H), within(k.add(row, rows - 1), H)), both(within(column, W), within(k.add(column, columns - 1), W)));
-  auto branch = scf::IfOp::create(k.b, k.loc, whole, /*withElseRegion=*/true);
+  // Tiles that are known to leave the map have no other form.
   OpBuilder::InsertionGuard guard(k.b);
-  k.b.setInsertionPointToStart(&branch.getThenRegion().front());
-  inside();
-  k.b.setInsertionPointToStart(&branch.getElseRegion().front());
+  if (APInt known; !matchPattern(whole, m_ConstantInt(&known)) || !known.isZero()) {
+    auto branch = scf::IfOp::create(k.b, k.loc, whole, /*withElseRegion=*/true);
+    k.b.setInsertionPointToStart(&branch.getThenRegion().front());
+    inside();
+    k.b.setInsertionPointToStart(&branch.getElseRegion().front());
+  }
   SmallVector<Value> address, masks;
   auto clamp = [&](Value i, int64_t extent) { return k.min(k.max(i, k.constant(0)), k.constant(extent - 1)); };
   for (int64_t i = 0; i < rows; ++i)
@@ -96,15 +101,18 @@ void WinogradTransforms::rectangles(const Map &map, Value n, Value row, Value co
   });
 }
 
-void WinogradTransforms::withShape(const Tile &tile, bool shortRows, bool shortColumns, llvm::function_ref<void(int64_t, int64_t)> body) {
-  auto along = [&](Value at, int64_t tiles, bool tells, int64_t last, llvm::function_ref<void(int64_t)> use) {
-    if (!tells || tiles == 1)
-      return use(tells ? last : c.form.outputs);
-    k.when(k.less(at, k.constant(tiles - 1)), [&] { use(c.form.outputs); });
-    k.when(k.equal(at, k.constant(tiles - 1)), [&] { use(last); });
+void WinogradTransforms::withShape(const Tile &tile, bool shortRows, bool shortColumns, llvm::function_ref<void(const Tile &, int64_t, int64_t)> body) {
+  auto along = [&](Value at, int64_t tiles, bool tells, int64_t count, llvm::function_ref<void(Value, int64_t)> use) {
+    if (!tells)
+      return use(at, c.form.outputs);
+    Value last = k.constant(tiles - 1);
+    if (tiles == 1)
+      return use(last, count);
+    k.when(k.less(at, last), [&] { use(at, c.form.outputs); });
+    k.when(k.equal(at, last), [&] { use(k.constant(tiles - 1), count); });
   };
-  along(tile.row, c.tileRows(), shortRows, c.lastRows(), [&](int64_t rows) {
-    along(tile.column, c.tileColumns(), shortColumns, c.lastColumns(), [&](int64_t columns) { body(rows, columns); });
+  along(tile.row, c.tileRows(), shortRows, c.lastRows(), [&](Value row, int64_t rows) {
+    along(tile.column, c.tileColumns(), shortColumns, c.lastColumns(), [&](Value column, int64_t columns) { body({tile.n, row, column}, rows, columns); });
   });
 }
 
@@ -153,11 +161,11 @@ void WinogradTransforms::place(const WinogradMatrix &M, const WinogradMatrix &N,
 void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstChannel, const std::vector<int64_t> &rows, const Place &to) {
   const int64_t m = c.form.outputs, reach = c.form.taps - 1;
   bool mayLeave = c.PT > 0 || c.PL > 0 || m * c.tileRows() + reach - c.PT > c.H || m * c.tileColumns() + reach - c.PL > c.W;
-  withShape(tile, shortRows(), shortColumns(), [&](int64_t outRows, int64_t outColumns) {
+  withShape(tile, shortRows(), shortColumns(), [&](const Tile &at, int64_t outRows, int64_t outColumns) {
     const WinogradMatrix M = matricesOf(outRows).input, N = matricesOf(outColumns).input;
     if (llvm::none_of(rows, [&](int64_t row) { return row < int64_t(M.size()); }))
       return;
-    rectangles({x, c.H, c.W, c.C, c.C}, tile.n, k.add(k.mul(tile.row, m), -c.PT), k.add(k.mul(tile.column, m), -c.PL), int64_t(M.size()),
+    rectangles({x, c.H, c.W, c.C, c.C}, at.n, k.add(k.mul(at.row, m), -c.PT), k.add(k.mul(at.column, m), -c.PL), int64_t(M.size()),
                int64_t(N.size()), firstChannel, to.channels, mayLeave, [&](Value ch, Cell d) { place(M, N, rows, d, ch, to); });
   });
 }
@@ -165,11 +173,11 @@ void WinogradTransforms::transformInput(Value x, const Tile &tile, Value firstCh
 void WinogradTransforms::transformOutputGrad(Value dy, const Tile &tile, Value firstOutput, const std::vector<int64_t> &rows, const Place &to) {
   const int64_t m = c.form.outputs;
   bool mayLeave = c.pairs && (c.OH % m || c.OW % m);
-  withShape(tile, shortRows(), shortColumns(), [&](int64_t outRows, int64_t outColumns) {
+  withShape(tile, shortRows(), shortColumns(), [&](const Tile &at, int64_t outRows, int64_t outColumns) {
     const WinogradMatrix M = transposed(matricesOf(outRows).output), N = transposed(matricesOf(outColumns).output);
     if (llvm::none_of(rows, [&](int64_t row) { return row < int64_t(M.size()); }))
       return;
-    rectangles({dy, c.OH, c.OW, c.O, c.block}, tile.n, k.mul(tile.row, m), k.mul(tile.column, m), outRows, outColumns, firstOutput, to.channels, mayLeave,
+    rectangles({dy, c.OH, c.OW, c.O, c.block}, at.n, k.mul(at.row, m), k.mul(at.column, m), outRows, outColumns, firstOutput, to.channels, mayLeave,
                [&](Value o, Cell d) { place(M, N, rows, d, o, to); });
   });
 }

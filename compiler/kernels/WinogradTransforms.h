@@ -35,9 +35,9 @@ public:
     return {k.div(number, perImage), k.div(inside, c.tileColumns()), k.mod(inside, c.tileColumns())};
   }
 
-  /// The tile's outputs: `body(rows, columns)` for each number that there is, where it is the tile's. `shortRows`, `shortColumns`: whether the last
-  /// tiles are told from others.
-  void withShape(const Tile &tile, bool shortRows, bool shortColumns, llvm::function_ref<void(int64_t rows, int64_t columns)> body);
+  /// The tile's outputs: `body(tile, rows, columns)` for each number that there is, where it is the tile's. `shortRows`, `shortColumns`: whether the last
+  /// tiles are told from others; their place is then a constant.
+  void withShape(const Tile &tile, bool shortRows, bool shortColumns, llvm::function_ref<void(const Tile &, int64_t rows, int64_t columns)> body);
 
   // Cells come in kinds, by whether the last tiles of a column have them (1 if not) and those of a row (2 if not). The tiles that have them are numbered
   // by themselves.
