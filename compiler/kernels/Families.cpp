@@ -61,7 +61,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     if (sums)
       direct = GatherConv::inputGradOfSums(g);
     const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes);
-    c.filterInside = pays && g.block % lanes == 0 && transformsInside(c, lanes);
+    c.filterInside = pays && g.block % lanes == 0 && block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {
       c.sourceBlock = g.block;
     } else if (!pays && !sums && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
@@ -199,14 +199,15 @@ bool Lowering::transformsInside(const WinogradConv &c, int64_t lanes) const {
 
 void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y) {
   Type element = computedIn(y.element);
-  Memory u = c.filterInside ? w : scratchMemory(c.transformedFilter(), c.pairs ? x.element : element);
+  const int64_t lanes = target.vectorBytes / elementBytes(element);
+  Memory u = c.filterInside ? w : scratchMemory(c.transformedFilter(target, lanes), c.pairs ? x.element : element);
   if (!c.filterInside)
     launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
   auto build = [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); };
   if (!c.apart)
     return launch(loc, ("winograd_" + family).str(), c.text(), {ofImages(read(x), c.N), read(u), ofImages(write(y), c.N)}, c.flops(), build);
-  Memory transformed = scratchMemory(c.transformedMap(target, target.vectorBytes / elementBytes(element)), c.pairs ? x.element : element);
+  Memory transformed = scratchMemory(c.transformedMap(target, lanes), c.pairs ? x.element : element);
   launch(loc, "winograd_input", c.text(), {read(x), write(transformed)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradInput(k, c, element); });
   launch(loc, ("winograd_" + family).str(), c.text(), {read(transformed), read(u), write(y)}, c.flops(), build);
@@ -231,7 +232,7 @@ void Lowering::winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, c
   Location loc = op.getLoc();
   Gradient dw = gradient(op, c.O * c.C * c.form.taps * c.form.taps, true);
   Type element = dw.memory.element;
-  auto f = WinogradFilterGrad::of(c, target.vectorBytes / elementBytes(element));
+  auto f = WinogradFilterGrad::of(c, target, target.vectorBytes / elementBytes(element));
   constexpr int64_t leastTiles = 64; // against what it costs to end their sums
   if (GradStripes s = stripes(c.N, c.tiles() / c.N, leastTiles, dw)) {
     f.stripes = s, f.parts = 1;

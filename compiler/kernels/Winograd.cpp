@@ -37,7 +37,7 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   Cut cut;
   int64_t bytes = target.vectorBytes / lanes, vectors = laneChunks(c.block, lanes).front().vectors;
   const int64_t widest = tilePixels(vectors, target), ofImage = c.tiles() / c.N;
-  int64_t cache = target.l2Bytes / 2, tileBytes = c.form.cells() * (c.C + vectors * lanes) * bytes;
+  int64_t cache = target.l2Bytes / 2, tileBytes = c.form.cells() * (c.paddedChannels(lanes) + vectors * lanes) * bytes;
   const int64_t most = target.choice.of(Knob::WinogradGroups, 8); // more reuse of the filter than the caches' speed asks for
   int64_t groups = std::clamp<int64_t>(cache / (tileBytes * widest), 1, most);
   // Several pieces, so that every thread has some, also of a single image.
@@ -57,7 +57,7 @@ struct InputLayout {
   int64_t tile, cell;
   InputLayout(const WinogradConv &c, const Cut &cut, const TargetInfo &target, int64_t lanes) {
     const int64_t bytes = c.pairs ? 2 : target.vectorBytes / lanes;
-    tile = c.C + (c.apart ? 64 / bytes : 0); // apart: rows of tiles begin in different sets of the caches
+    tile = c.paddedChannels(lanes) + (c.apart ? 64 / bytes : 0); // apart: rows of tiles begin in different sets of the caches
     cell = WinogradTransforms::cellStride(cut.slots() * tile, bytes);
   }
 };
@@ -73,10 +73,11 @@ public:
     const int64_t T = cut.tiles, all = c.tiles(), runs = (all + T - 1) / T, blocks = c.O / c.block;
     const int64_t width = laneChunks(c.block, lanes).front().vectors * lanes;
     // Apart: of the map and the filters, the smaller is read again and again from the caches.
-    const bool filtersOutside = c.transformedFilter() > runs * c.form.cells() * layout.cell;
+    const bool filtersOutside = c.form.cells() * c.C * c.paddedOutputs(lanes) > runs * c.form.cells() * layout.cell;
     Value run = !c.apart ? k.piece : filtersOutside ? k.mod(k.piece, runs) : k.div(k.piece, blocks);
     Value first = k.mul(run, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
-    u = c.filterInside ? k.scratch(element, c.form.cells() * filterCell(width)) : k.buffer(1), y = k.buffer(2);
+    const auto firsts = transforms.before(first);
+    u = c.filterInside ? k.scratch(element, c.form.cells() * insideCell(width)) : k.buffer(1), y = k.buffer(2);
     if (c.sourceBlock)
       square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
     sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
@@ -84,29 +85,33 @@ public:
       inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
     } else {
       inputs = k.scratch(kept(), c.form.cells() * layout.cell), start = k.constant(0);
-      k.loop(k.constant(0), count, 1, [&](Value slot) { transform(k.buffer(0), k.add(first, slot), slot); });
+      k.loop(k.constant(0), count, 1, [&](Value slot) { transform(k.buffer(0), k.add(first, slot), firsts); });
     }
     sums = k.scratch(element, c.form.cells() * sumCell);
-    Value groups = k.ceilDiv(count, cut.group);
+    const auto counts = transforms.between(firsts, k.add(first, count), 1, k.constant(0));
     auto throughBlock = [&](Value ob) {
-      for (const LaneChunk &chunk : laneChunks(c.block, lanes)) {
-        auto multiply = [&](Value firstChannel, bool addsTo) {
-          k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
-            k.loop(k.constant(0), groups, 1, [&](Value g) { product(ob, p, g, chunk, firstChannel, addsTo); });
+      throughChunks([&](const Chunk &chunk) {
+        auto multiply = [&](Value firstChannel, int64_t channels, bool addsTo) {
+          throughCells([&](Value p, int kind, int64_t group) {
+            k.loop(k.constant(0), k.ceilDiv(counts[kind], group), 1,
+                   [&](Value g) { product(ob, p, k.mul(g, group), group, chunk, firstChannel, channels, addsTo); });
           });
         };
         if (!c.filterInside) {
-          multiply(k.constant(0), false);
+          multiply(k.constant(0), c.C, false);
         } else {
-          auto step = [&](Value channel, bool addsTo) {
-            transformFilter(ob, channel, chunk);
-            multiply(channel, addsTo);
+          auto step = [&](Value channel, int64_t channels, bool addsTo) {
+            transformFilter(ob, channel, channels, chunk);
+            multiply(channel, channels, addsTo);
           };
-          step(k.constant(0), false);
-          k.loop(k.constant(channelsInside()), k.constant(c.C), channelsInside(), [&](Value channel) { step(channel, true); });
+          const int64_t part = channelsInside(), whole = c.C / part * part;
+          step(k.constant(0), part, false);
+          k.loop(k.constant(part), k.constant(whole), part, [&](Value channel) { step(channel, part, true); });
+          if (whole < c.C)
+            step(k.constant(whole), c.C - whole, true);
         }
-        k.loop(k.constant(0), count, 1, [&](Value slot) { finish(transforms.tileAt(k.add(first, slot)), slot, ob, chunk); });
-      }
+        k.loop(k.constant(0), count, 1, [&](Value slot) { finish(k.add(first, slot), firsts, ob, chunk); });
+      });
     };
     if (c.apart)
       throughBlock(filtersOutside ? k.div(k.piece, runs) : k.mod(k.piece, blocks));
@@ -122,7 +127,7 @@ public:
     Value first = k.mul(k.piece, grain);
     k.loop(first, k.min(k.add(first, grain), k.constant(all)), 1, [&](Value number) {
       start = k.mul(k.div(number, cut.tiles), c.form.cells() * layout.cell);
-      transform(k.buffer(0), number, k.mod(number, cut.tiles));
+      transform(k.buffer(0), number, transforms.before(k.mul(k.div(number, cut.tiles), cut.tiles)));
     });
     return (all + grain - 1) / grain;
   }
@@ -141,31 +146,61 @@ private:
 
   Type kept() const { return c.pairs ? Type(k.b.getBF16Type()) : element; }
 
-  void transform(Value x, Value number, Value slot) {
-    transforms.transformInput(x, transforms.tileAt(number), k.constant(0), {inputs, k.add(start, k.mul(slot, layout.tile)), layout.cell, c.C});
+  /// `firsts`: of the piece's first tile.
+  void transform(Value x, Value number, const WinogradTransforms::ByKind &firsts) {
+    transforms.transformInput(x, transforms.tileAt(number), k.constant(0),
+                              {inputs, transforms.between(firsts, number, layout.tile, start), layout.cell, k.constant(c.C)});
+  }
+
+  /// The cells of each kind, and how many tiles of it a register tile takes.
+  void throughCells(llvm::function_ref<void(Value p, int kind, int64_t group)> body) {
+    const int64_t side = c.form.side(), rows = c.lastRowCells(), columns = c.lastColumnCells();
+    for (int kind = 0; kind < WinogradTransforms::kinds; ++kind) {
+      const int64_t most = transforms.most(kind, cut.tiles);
+      if (most == 0)
+        continue;
+      const int64_t group = evenSplit(most, tilePixels(laneChunks(c.block, lanes).front().vectors, k.target)).front();
+      k.loop(k.constant(kind & 1 ? rows : 0), k.constant(kind & 1 ? side : rows), 1, [&](Value i) {
+        k.loop(k.constant(kind & 2 ? columns : 0), k.constant(kind & 2 ? side : columns), 1,
+               [&](Value j) { body(k.add(k.mul(i, side), j), kind, group); });
+      });
+    }
+  }
+
+  /// Outputs of a block that are multiplied at once: `width` of them from `start` on.
+  struct Chunk {
+    Value start;
+    int64_t vectors, width;
+    int64_t widthOf(int64_t v, int64_t lanes) const { return std::min(lanes, width - v * lanes); }
+  };
+  /// The chunks of a block: those of one shape in a loop, and what they leave over.
+  void throughChunks(llvm::function_ref<void(const Chunk &)> body) {
+    const auto chunks = laneChunks(c.block, lanes);
+    const int64_t vectors = chunks.front().vectors, width = vectors * lanes, whole = c.block / width * width;
+    k.loop(k.constant(0), k.constant(whole), width, [&](Value start) { body({start, vectors, width}); });
+    if (whole < c.block)
+      body({k.constant(whole), chunks.back().vectors, chunks.back().width});
   }
 
   // ---- filters that a piece transforms itself: some input channels of one chunk of outputs, after which their products are added ----
 
-  /// The widest part of the channels that divides them, is whole vectors, and whose cells stay in the second-level cache beside the sums.
+  /// Equal parts of the channels but for the last, whole vectors whose cells stay in the second-level cache beside the sums.
   int64_t channelsInside() const {
-    int64_t part = c.C;
-    for (int64_t parts = 1; part > 64 || c.C % parts || part % lanes; part = c.C / ++parts)
-      ;
-    return part;
+    constexpr int64_t widest = 64;
+    return std::min(c.C, evenSplit(c.paddedChannels(lanes) / lanes, widest / lanes).front() * lanes);
   }
-  int64_t filterCell(int64_t width) const { return WinogradTransforms::cellStride(channelsInside() * width, k.target.vectorBytes / lanes); }
+  int64_t insideCell(int64_t width) const { return WinogradTransforms::cellStride(channelsInside() * width, k.target.vectorBytes / lanes); }
 
-  void transformFilter(Value ob, Value firstChannel, const LaneChunk &chunk) {
+  void transformFilter(Value ob, Value firstChannel, int64_t channels, const Chunk &chunk) {
     const int64_t taps = c.form.taps * c.form.taps, run = c.C * c.block, width = chunk.vectors * lanes;
     if (!c.sourceBlock) {
       Value from = k.add(k.add(k.mul(ob, taps * run), k.mul(firstChannel, c.block)), chunk.start);
-      transformFilters(k.buffer(1), from, run, c.block, k.constant(0), channelsInside(), chunk);
+      transformFilters(k.buffer(1), from, run, c.block, k.constant(0), channels, chunk);
       return;
     }
     // The filter as the forward convolution has it, [C/sourceBlock][taps][O][sourceBlock]: transposed by squares, in the first-level cache.
     const int64_t tap = lanes * width;
-    k.loop(k.constant(0), k.constant(channelsInside()), lanes, [&](Value ch) {
+    k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
       Value channel = k.add(firstChannel, ch);
       Value from = k.add(k.mul(k.div(channel, c.sourceBlock), taps * c.O * c.sourceBlock), k.mod(channel, c.sourceBlock));
       from = k.add(from, k.mul(k.add(k.mul(ob, c.block), chunk.start), c.sourceBlock));
@@ -179,81 +214,75 @@ private:
   }
 
   /// u[p, first ..., chunk] of `count` channels: taps `tap` elements apart, channels `row`.
-  void transformFilters(Value memory, Value from, int64_t tap, int64_t row, Value first, int64_t count, const LaneChunk &chunk) {
+  void transformFilters(Value memory, Value from, int64_t tap, int64_t row, Value first, int64_t count, const Chunk &chunk) {
     const int64_t side = c.form.taps, taps = side * side, width = chunk.vectors * lanes;
     k.loop(k.constant(0), k.constant(count), 1, [&](Value ch) {
       for (int64_t v = 0; v < chunk.vectors; ++v)
         transforms.filter(
             [&](int64_t i, int64_t j) {
               int64_t t = i * side + j;
-              return k.load(memory, k.add(k.add(from, k.mul(ch, row)), (c.turned ? taps - 1 - t : t) * tap + v * lanes), lanes);
+              return k.load(memory, k.add(k.add(from, k.mul(ch, row)), (c.turned ? taps - 1 - t : t) * tap + v * lanes), lanes, chunk.widthOf(v, lanes));
             },
-            [&](int64_t p, Value value) { k.store(value, u, k.add(k.mul(k.add(first, ch), width), p * filterCell(width) + v * lanes), lanes); });
+            [&](int64_t p, Value value) { k.store(value, u, k.add(k.mul(k.add(first, ch), width), p * insideCell(width) + v * lanes), lanes); });
     });
   }
 
-  /// sums[p, tiles of the group, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
+  /// sums[p, `group` tiles from `slot` on, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
   /// Slots past the last tile hold numbers that nobody reads.
-  void product(Value ob, Value p, Value g, const LaneChunk &chunk, Value firstChannel, bool addsTo) {
+  void product(Value ob, Value p, Value slot, int64_t group, const Chunk &chunk, Value firstChannel, int64_t channels, bool addsTo) {
     const int64_t width = chunk.vectors * lanes, per = products.perUnit(), tile = layout.tile / per;
-    const int64_t units = (c.filterInside ? channelsInside() : c.C) / per, row = c.filterInside ? width : c.block;
-    Value slot = k.mul(g, cut.group);
+    const int64_t units = channels / per, row = c.filterInside ? width : c.paddedBlock(lanes);
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
-    Value filter = c.filterInside ? k.mul(p, filterCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), units * c.block), chunk.start);
+    Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), chunk.start);
     if (c.filterInside)
       from = k.add(from, firstChannel);
     SmallVector<Value> total;
-    for (int64_t t = 0; t < cut.group; ++t)
+    for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
-    constexpr int64_t unroll = 4; // divides half the lanes, and so the units
-    total = k.loop(k.constant(0), k.constant(units), unroll, total, [&](Value ch, ValueRange carried) -> SmallVector<Value> {
-      SmallVector<Value> a(carried);
-      for (int64_t i = 0; i < unroll; ++i) {
+    auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
+      for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors; ++v)
           lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, row)), i * row + v * lanes), lanes));
-        for (int64_t t = 0; t < cut.group; ++t) {
+        for (int64_t t = 0; t < group; ++t) {
           Value value = products.splat(inputs, k.add(k.add(from, ch), t * tile + i));
           for (int64_t v = 0; v < chunk.vectors; ++v)
             a[t * chunk.vectors + v] = products.add(value, lanesOfFilter[v], a[t * chunk.vectors + v]);
         }
       }
       return a;
-    });
-    for (int64_t t = 0; t < cut.group; ++t)
+    };
+    constexpr int64_t unroll = 4;
+    const int64_t whole = units / unroll * unroll;
+    total = k.loop(k.constant(0), k.constant(whole), unroll, total, [&](Value ch, ValueRange carried) { return steps(ch, unroll, SmallVector<Value>(carried)); });
+    total = steps(k.constant(whole), units - whole, total);
+    for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         k.store(total[t * chunk.vectors + v], sums, k.add(to, t * width + v * lanes), lanes);
   }
 
-  /// y of one tile and chunk: A^T m A; tiles of the last row and column may reach over the map.
-  void finish(const WinogradTransforms::Tile &tile, Value slot, Value ob, const LaneChunk &chunk) {
+  /// y of one tile and chunk: A^T m A.
+  void finish(Value number, const WinogradTransforms::ByKind &firsts, Value ob, const Chunk &chunk) {
     const int64_t width = chunk.vectors * lanes, m = c.form.outputs;
+    const auto tile = transforms.tileAt(number);
+    const auto slots = transforms.between(firsts, number, width, k.constant(0));
     Value row = k.mul(tile.row, m), column = k.mul(tile.column, m);
     Value out = k.mul(k.add(k.mul(k.add(k.mul(tile.n, c.OH), row), c.OW), column), c.O);
     out = k.add(k.add(out, k.mul(ob, c.block)), chunk.start);
-    // Rows and columns that every tile has, and whether this one has all.
-    const int64_t sureRows = c.OH % m ? c.OH % m : m, sureColumns = c.OW % m ? c.OW % m : m;
-    Value allRows = k.less(k.add(row, m - 1), k.constant(c.OH)), allColumns = k.less(k.add(column, m - 1), k.constant(c.OW));
-    for (int64_t v = 0; v < chunk.vectors; ++v) {
-      SmallVector<Value> values;
-      transforms.output(
-          [&](int64_t i, int64_t j) { return k.load(sums, k.add(k.mul(slot, width), (i * c.form.side() + j) * sumCell + v * lanes), lanes); },
-          [&](int64_t, Value value) { values.push_back(value); });
-      auto store = [&](int64_t firstRow, int64_t endRow, int64_t firstColumn, int64_t endColumn) {
-        for (int64_t i = firstRow; i < endRow; ++i)
-          for (int64_t j = firstColumn; j < endColumn; ++j)
-            k.store(values[i * m + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), lanes);
-      };
-      auto rows = [&](int64_t first, int64_t end) {
-        store(first, end, 0, sureColumns);
-        if (sureColumns < m)
-          k.when(allColumns, [&] { store(first, end, sureColumns, m); });
-      };
-      rows(0, sureRows);
-      if (sureRows < m)
-        k.when(allRows, [&] { rows(sureRows, m); });
-    }
+    transforms.withShape(tile, c.OH % m != 0, c.OW % m != 0, [&](const WinogradTransforms::Tile &, int64_t rows, int64_t columns) {
+      for (int64_t v = 0; v < chunk.vectors; ++v) {
+        SmallVector<Value> values;
+        transforms.output(
+            rows, columns,
+            [&](int64_t i, int64_t j) { return k.load(sums, k.add(slots[transforms.kindOf(i, j)], (i * c.form.side() + j) * sumCell + v * lanes), lanes); },
+            [&](int64_t, Value value) { values.push_back(value); });
+        const int64_t made = c.pairs ? m : columns; // in a row
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t j = 0; j < columns; ++j)
+            k.store(values[i * made + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), chunk.widthOf(v, lanes));
+      }
+    });
   }
 };
 
@@ -262,8 +291,8 @@ private:
 bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   constexpr int64_t stackBytes = 1 << 20, bytesACycle = 4; // from beyond the second-level cache, with all cores at it
   const Cut cut = cutOf(c, target, lanes);
-  const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter() * bytes / (c.pairs ? 2 : 1);
-  return c.form.cells() * cut.slots() * c.C * bytes > stackBytes || (filters > 2 * target.l2Bytes && target.vectorBytes > bytesACycle * cut.tiles);
+  const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter(target, lanes) * bytes / (c.pairs ? 2 : 1);
+  return c.form.cells() * cut.slots() * c.paddedChannels(lanes) * bytes > stackBytes || (filters > 2 * target.l2Bytes && target.vectorBytes > bytesACycle * cut.tiles);
 }
 
 /// Vector instructions of the convolution: products, transforms with their loads and stores, the filter's transform.
@@ -275,8 +304,8 @@ double costOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   const double input = 2 * cells + 2 * n * double(winogradOperations(m.input)) + address;
   const double output = cells + o * o + (n + o) * double(winogradOperations(m.output));
   const double filter = scattered * (r * r + cells + (r + n) * double(winogradOperations(m.filter)));
-  const double in = double(c.C) / double(lanes), out = double(c.O) / double(lanes), rate = c.pairs ? 2 : 1; // products of an instruction and lane
-  return double(c.tiles()) * (cells * double(c.C) * out / rate + in * input + out * output + tile) + double(c.C) * out * filter;
+  const double in = double(c.paddedChannels(lanes) / lanes), out = double(c.paddedOutputs(lanes) / lanes), rate = c.pairs ? 2 : 1; // products of an instruction and lane
+  return double(c.cellsOfTiles()) * double(c.C) * out / rate + double(c.tiles()) * (in * input + out * output + tile) + double(c.C) * out * filter;
 }
 
 } // namespace
@@ -298,6 +327,10 @@ WinogradConv WinogradConv::inputGrad(const WindowGeometry &g, int64_t block) {
 
 std::string WinogradConv::text() const { return textOf({N, H, W, C, OH, OW, O, PT, PL, block, turned, pairs, apart, filterInside, sourceBlock, form.outputs, form.taps}); }
 
+int64_t WinogradConv::filterCell(const TargetInfo &target, int64_t lanes) const {
+  return WinogradTransforms::cellStride(C * paddedBlock(lanes) / (pairs ? 2 : 1), target.vectorBytes / lanes);
+}
+
 int64_t WinogradConv::transformedMap(const TargetInfo &target, int64_t lanes) const {
   const Cut cut = cutApart(*this, target, lanes);
   return (tiles() + cut.tiles - 1) / cut.tiles * form.cells() * InputLayout(*this, cut, target, lanes).cell;
@@ -309,16 +342,16 @@ bool WinogradConv::mayTransformFilterInside(const TargetInfo &target, int64_t la
 }
 
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
-  constexpr int64_t unroll = 4;
-  // Six cells a side round 2.4 times as much as the definition at 16 channels, and less than twice at 32: accumulation is then the larger part.
+  // Six cells a side round 2.4 times as much as the definition at 16 channels, and 1.0 to 1.2 times at 24 and more, where accumulation is the larger part.
   // Transformed maps of theirs are too far apart in size for bf16.
-  constexpr int64_t fewestChannels = 32;
+  constexpr int64_t fewestChannels = 24;
   if (g.KH != g.KW || (g.KH != 3 && g.KH != 5) || g.SH != 1 || g.SW != 1 || g.DH != 1 || g.DW != 1 || g.G != 1)
     return false;
-  if (!target.winograd || c.C % lanes || c.C % unroll || c.block % lanes || c.PT < 0 || c.PL < 0)
+  if (!target.winograd || c.PT < 0 || c.PL < 0)
     return false;
   constexpr double gain = 0.9;
-  double least = gain * double(directFlops) / 2 / double(lanes) / (c.pairs ? 2 : 1);
+  const double padding = double(c.paddedOutputs(lanes)) / double(c.O); // the definition's vectors end with the block, too
+  double least = gain * padding * double(directFlops) / 2 / double(lanes) / (c.pairs ? 2 : 1);
   bool pays = false;
   for (WinogradForm form : {WinogradForm{2, 3}, WinogradForm{4, 3}, WinogradForm{2, 5}}) {
     if (form.taps != g.KH || (form.side() > 4 && (c.pairs || c.C < fewestChannels)))
@@ -330,36 +363,6 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
       least = cost, c = tried, pays = true;
   }
   return pays;
-}
-
-int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, Type element) {
-  WinogradTransforms transforms(k, c, element);
-  int64_t lanes = k.lanes(element), run = c.C * c.block, blocks = c.O / c.block, units = c.pairs ? run / 2 : run;
-  const int64_t side = c.form.taps, taps = side * side;
-  constexpr int64_t grain = 1024; // elements of a piece
-  int64_t perBlock = (units + grain - 1) / grain;
-  Value ob = k.div(k.piece, perBlock), first = k.mul(k.mod(k.piece, perBlock), grain);
-  Value from = k.mul(ob, taps * run), to = k.mul(ob, c.form.cells() * units);
-  auto transformed = [&](Value at, WinogradTransforms::Use use) {
-    transforms.filter(
-        [&](int64_t i, int64_t j) {
-          int64_t t = i * side + j;
-          return k.load(k.buffer(0), k.add(k.add(from, at), (c.turned ? taps - 1 - t : t) * run), lanes);
-        },
-        use);
-  };
-  k.loop(first, k.min(k.add(first, grain), k.constant(units)), lanes, [&](Value i) {
-    if (!c.pairs)
-      return transformed(i, [&](int64_t p, Value value) { k.store(value, k.buffer(1), k.add(k.add(to, i), p * run), lanes); });
-    // Unit (c/2, lane) is of the channels c and c + 1.
-    Value low = k.add(k.mul(k.div(i, c.block), 2 * c.block), k.mod(i, c.block));
-    SmallVector<Value> lows;
-    transformed(low, [&](int64_t, Value value) { lows.push_back(value); });
-    transformed(k.add(low, c.block),
-                [&](int64_t p, Value value) { k.storePairs(lows[p], value, k.buffer(1), k.add(k.add(to, i), p * units), lanes); });
-  });
-  k.finish();
-  return blocks * perBlock;
 }
 
 int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, Type element) {

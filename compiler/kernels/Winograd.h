@@ -21,7 +21,7 @@ struct WinogradConv {
   int64_t N = 1, H = 1, W = 1, C = 1; ///< the map that is read
   int64_t OH = 1, OW = 1, O = 1;      ///< the map that is written
   int64_t PT = 0, PL = 0;
-  int64_t block = 1;   ///< lanes of a filter block; divides O
+  int64_t block = 1;   ///< outputs of a filter block; divides O
   bool turned = false; ///< the filter is given with its taps in reverse order, rows and columns
   bool pairs = false;  ///< the transformed maps and filters are kept and multiplied as pairs of bf16
   bool apart = false;  ///< the map is transformed by a kernel of its own, into memory
@@ -34,12 +34,26 @@ struct WinogradConv {
   int64_t tileRows() const { return (OH + form.outputs - 1) / form.outputs; }
   int64_t tileColumns() const { return (OW + form.outputs - 1) / form.outputs; }
   int64_t tiles() const { return N * tileRows() * tileColumns(); }
-  int64_t transformedFilter() const { return form.cells() * C * O; } ///< elements
+  // The last tiles of a row and of a column have the outputs that are left, and no more cells than these take; with pairs, all cells.
+  int64_t lastRows() const { return OH - (tileRows() - 1) * form.outputs; }
+  int64_t lastColumns() const { return OW - (tileColumns() - 1) * form.outputs; }
+  int64_t lastRowCells() const { return pairs ? form.side() : form.cellsFor(lastRows()); }
+  int64_t lastColumnCells() const { return pairs ? form.side() : form.cellsFor(lastColumns()); }
+  int64_t cellsOfTiles() const {
+    return N * ((tileRows() - 1) * form.side() + lastRowCells()) * ((tileColumns() - 1) * form.side() + lastColumnCells());
+  }
+  // What is transformed stands in whole vectors, also where C or the block ends within one: masks are for maps and filters alone.
+  int64_t paddedChannels(int64_t lanes) const { return (C + lanes - 1) / lanes * lanes; }
+  int64_t paddedBlock(int64_t lanes) const { return (block + lanes - 1) / lanes * lanes; }
+  int64_t paddedOutputs(int64_t lanes) const { return O / block * paddedBlock(lanes); }
+  /// Transformed filters in memory: from one cell of a block to the next, in elements or pairs, and all of them in elements.
+  int64_t filterCell(const TargetInfo &target, int64_t lanes) const;
+  int64_t transformedFilter(const TargetInfo &target, int64_t lanes) const { return O / block * form.cells() * filterCell(target, lanes) * (pairs ? 2 : 1); }
   /// The transformed map in memory, elements; with `apart`.
   int64_t transformedMap(const TargetInfo &target, int64_t lanes) const;
   /// Whether few enough pieces share a filter for each to transform it, which saves the transformed filters' way through memory.
   bool mayTransformFilterInside(const TargetInfo &target, int64_t lanes) const;
-  uint64_t flops() const { return 2ull * tiles() * form.cells() * C * O; }
+  uint64_t flops() const { return 2ull * cellsOfTiles() * C * O; }
   std::string text() const;
 };
 
@@ -47,8 +61,8 @@ struct WinogradConv {
 /// gradient, which `c` states; gives `c` the form that gains most, and says whether its map is transformed apart. `directFlops` is what the definition costs.
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
 
-/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][block]; with pairs
-/// [O/block][cells][C/2][block][2].
+/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][padded block]; with pairs
+/// [O/block][cells][C/2][padded block][2]. Cells stand filterCell() apart; lanes behind the block are zero.
 /// Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 /// Buffers: x, the transformed map. Returns the pieces.
@@ -57,21 +71,26 @@ int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, mlir::Type e
 int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 
 /// The filter's gradient in two kernels: sums over tiles in the transformed form,
-/// [parts][C/channels][O/outputs][groups][cells/groups][channels][outputs], and their end. `conv` is the forward convolution.
+/// [parts][channel blocks][output blocks][groups][cells/groups][channels][outputs], and their end. `conv` is the forward convolution. Outputs are counted in
+/// padded filter blocks; the last blocks may have fewer channels and outputs.
 struct WinogradFilterGrad {
   WinogradConv conv;
-  int64_t channels = 1, outputs = 1; ///< of a piece
-  int64_t parts = 1;                 ///< of the tiles
-  GradStripes stripes;               ///< instead of parts: pieces end what they sum, and the third buffer is [stripes][dwSize()]
+  int64_t channels = 1, outputs = 1;           ///< of a piece, whole vectors
+  int64_t channelBlocks = 1, outputBlocks = 1; ///< pieces that take all channels, all outputs
+  int64_t unit = 1;                            ///< outputs are whole numbers of it: a padded filter block, or a vector where the only block is wide
+  int64_t cell = 1;                            ///< elements from the sums of one cell to those of the next
+  int64_t parts = 1;                           ///< of the tiles
+  GradStripes stripes;                         ///< instead of parts: pieces end what they sum, and the third buffer is [stripes][dwSize()]
   int64_t dwSize() const { return conv.O * conv.C * taps(); }
   int64_t groups() const { return int64_t(conv.form.rowGroups().size()); }
   int64_t cells() const { return conv.form.cells() / groups(); } ///< of a piece
   int64_t taps() const { return conv.form.taps * conv.form.taps; }
-  int64_t size() const { return parts * conv.transformedFilter(); }
-  int64_t blocks() const { return conv.C / channels * (conv.O / outputs); }
+  int64_t blockSums() const { return conv.form.cells() * cell; }
+  int64_t size() const { return parts * blocks() * blockSums(); }
+  int64_t blocks() const { return channelBlocks * outputBlocks; }
   /// Whether a piece makes the gradient itself: it has all tiles of its block, and the block's sums fit the stack.
-  bool ends(int64_t elementBytes) const { return parts == 1 && !stripes && conv.form.cells() * channels * outputs * elementBytes <= 768 << 10; }
-  static WinogradFilterGrad of(const WinogradConv &c, int64_t lanes);
+  bool ends(int64_t elementBytes) const { return parts == 1 && !stripes && blockSums() * elementBytes <= 768 << 10; }
+  static WinogradFilterGrad of(const WinogradConv &c, const TargetInfo &target, int64_t lanes);
 };
 /// Buffers: x, dy, sums; x, dy, dw where pieces end it; x, dy and dw of each stripe.
 int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Type element, StoreLanes store);

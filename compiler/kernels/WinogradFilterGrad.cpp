@@ -15,26 +15,35 @@ namespace {
 /// What becomes of dw's lanes from output `lane` of a block on, at a tap.
 using UseTap = llvm::function_ref<void(Value lane, int64_t tap, Value value)>;
 
-/// dw of one input channel of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
-void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channel, int64_t lanes, UseTap use) {
+/// How much of an axis of `extent` the block has that begins at `number * size`.
+Value partOf(KernelBuilder &k, Value number, int64_t size, int64_t extent) {
+  return extent % size == 0 ? k.constant(size) : k.min(k.constant(size), k.sub(k.constant(extent), k.mul(number, size)));
+}
+Value channelsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock) { return partOf(k, channelBlock, f.channels, f.conv.C); }
+Value outputsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value outputBlock, int64_t lanes) {
+  return partOf(k, outputBlock, f.outputs, f.conv.paddedOutputs(lanes));
+}
+
+/// dw of one input channel and `outputs` outputs of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
+void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channel, Value outputs,
+                int64_t lanes, UseTap use) {
   const WinogradConv &c = f.conv;
-  const int64_t cell = f.channels * f.outputs, blockSums = c.form.cells() * cell;
   // Cells in the order of their groups.
   SmallVector<int64_t> rowPlaces(c.form.side());
   int64_t place = 0;
   for (const auto &rows : c.form.rowGroups())
     for (int64_t row : rows)
       rowPlaces[row] = place++;
-  k.loop(k.constant(0), k.constant(f.outputs), lanes, [&](Value lane) {
+  k.loop(k.constant(0), outputs, lanes, [&](Value lane) {
     Value first = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
     SmallVector<Value> u;
     for (int64_t p = 0; p < c.form.cells(); ++p)
-      u.push_back(k.load(sums, k.add(first, p * cell), lanes));
+      u.push_back(k.load(sums, k.add(first, p * f.cell), lanes));
     u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
       SmallVector<Value> next;
-      Value at = k.add(first, k.mul(part, f.blocks() * blockSums));
+      Value at = k.add(first, k.mul(part, f.blocks() * f.blockSums()));
       for (auto [p, sum] : llvm::enumerate(carried))
-        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * cell), lanes)));
+        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * f.cell), lanes)));
       return next;
     });
     transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; }, [&](int64_t t, Value value) { use(lane, t, value); });
@@ -42,11 +51,23 @@ void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransform
 }
 
 /// Where in dw an output of a block stands, at the first tap.
-Value placeOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock, Value channel, Value outputBlock, Value output) {
+Value placeOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock, Value channel, Value outputBlock, Value output, int64_t lanes) {
   const WinogradConv &c = f.conv;
   Value o = k.add(k.mul(outputBlock, f.outputs), output);
-  Value to = k.add(k.mul(k.div(o, c.block), f.taps() * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
-  return k.add(to, k.mod(o, c.block));
+  const int64_t padded = c.paddedBlock(lanes);
+  Value to = k.add(k.mul(k.div(o, padded), f.taps() * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
+  return k.add(to, k.mod(o, padded));
+}
+
+/// Stores the lanes of `value` that the filter block has, from its lane `inBlock` on.
+void storeInBlock(KernelBuilder &k, const WinogradConv &c, StoreLanes store, Value value, Value to, Value inBlock, int64_t lanes) {
+  if (c.block % lanes == 0)
+    return store(value, to, lanes);
+  auto when = [&](arith::CmpIPredicate predicate, int64_t width) {
+    k.when(k.b.createOrFold<arith::CmpIOp>(k.loc, predicate, inBlock, k.constant(c.block - lanes)), [&] { store(value, to, width); });
+  };
+  when(arith::CmpIPredicate::sle, lanes);
+  when(arith::CmpIPredicate::sgt, c.block % lanes);
 }
 
 class Grad {
@@ -56,13 +77,13 @@ public:
         products(k, c.pairs, lanes), x(k.buffer(0)), dy(k.buffer(1)) {}
 
   int64_t run() {
-    int64_t bytes = k.target.vectorBytes / lanes, blockSums = f.cells() * f.channels * f.outputs;
+    int64_t bytes = k.target.vectorBytes / lanes;
     int64_t perSlot = products.perUnit(); // tiles that share a slot of scratch memory
     int64_t tileBytes = f.cells() * (f.channels + f.outputs) * bytes / perSlot;
     constexpr int64_t fewest = 16;
     const int64_t most = k.target.choice.of(Knob::WinogradTiles, 64);
-    const int64_t allSums = f.groups() * blockSums;
-    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - (f.stripes ? blockSums : allSums) * bytes, k.target.l2Bytes / 4);
+    const int64_t heldSums = f.stripes ? f.cells() * f.cell : f.blockSums(); // stripes go through one group of rows after the other
+    const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - heldSums * bytes, k.target.l2Bytes / 4);
     int64_t T = std::clamp<int64_t>(room / tileBytes, fewest, most);
     const int64_t perPart = f.stripes ? c.tiles() / c.N * f.stripes.imagesOfPiece : (c.tiles() + f.parts - 1) / f.parts;
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
@@ -74,45 +95,36 @@ public:
     gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
     inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
     const bool ends = f.ends(bytes);
-    sums = ends || f.stripes ? k.scratch(element, allSums) : k.buffer(2);
+    sums = ends || f.stripes ? k.scratch(element, f.blockSums()) : k.buffer(2);
     atOnce = perPart <= T;
 
-    const int64_t outputBlocks = c.O / f.outputs, channelBlocks = c.C / f.channels;
     if (f.stripes) {
-      // All blocks of some images, each group of rows over all of them: its sums stay in the second-level cache.
-      const Tiles tiles = tilesOf(k.piece, perPart);
       target = k.constant(0);
+      const Tiles tiles = tilesOf(k.piece, perPart);
       k.loop(k.constant(0), k.constant(f.blocks()), 1, [&](Value block) {
-        const Block at{k.div(block, outputBlocks), k.mod(block, outputBlocks)};
-        clear(allSums);
+        channelBlock = k.div(block, f.outputBlocks), outputBlock = k.mod(block, f.outputBlocks);
+        clear();
         k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
-          runsOf(tiles, T, [&](Value from, Value count) { addGroup(group, from, count, at, blockSums); });
+          runsOf(tiles, T, [&](Value from, Value count) { addGroup(group, from, count); });
         });
-        endStripe(at);
+        endStripe();
       });
       return f.stripes.pieces(c.N);
     }
-    Value rest = k.div(k.piece, outputBlocks);
-    const Block at{k.mod(rest, channelBlocks), k.mod(k.piece, outputBlocks)};
-    target = ends ? k.constant(0) : k.mul(k.piece, allSums);
-    clear(allSums);
-    runsOf(tilesOf(k.div(rest, channelBlocks), perPart), T, [&](Value from, Value count) {
-      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) { addGroup(group, from, count, at, blockSums); });
+    outputBlock = k.mod(k.piece, f.outputBlocks);
+    Value rest = k.div(k.piece, f.outputBlocks);
+    channelBlock = k.mod(rest, f.channelBlocks);
+    target = ends ? k.constant(0) : k.mul(k.piece, f.blockSums());
+    clear();
+    runsOf(tilesOf(k.div(rest, f.channelBlocks), perPart), T, [&](Value from, Value count) {
+      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) { addGroup(group, from, count); });
     });
     if (ends)
-      end(at.channels, at.outputs);
+      end();
     return f.parts * f.blocks();
   }
 
 private:
-  /// Numbers of a block of input channels and one of outputs.
-  struct Block {
-    Value channels, outputs;
-  };
-  struct Tiles {
-    Value first, last;
-  };
-
   KernelBuilder &k;
   const WinogradFilterGrad &f;
   const WinogradConv &c;
@@ -122,9 +134,13 @@ private:
   WinogradTransforms transforms;
   Products products;
   Value x, dy, inputs, grads, sums, target; ///< target: where in sums the piece's own begin
+  Value channelBlock, outputBlock;
   int64_t inputCell = 0, gradCell = 0;
   bool atOnce = false; ///< one run has all tiles of a piece
 
+  struct Tiles {
+    Value first, last;
+  };
   Tiles tilesOf(Value part, int64_t perPart) {
     Value first = k.mul(part, perPart);
     return {first, k.min(k.add(first, perPart), k.constant(c.tiles()))};
@@ -133,43 +149,53 @@ private:
     k.loop(tiles.first, tiles.last, T, [&](Value from) { use(from, k.min(k.constant(T), k.sub(tiles.last, from))); });
   }
   /// The sums of a block start from zero, unless they are made at once.
-  void clear(int64_t allSums) {
+  void clear() {
     Value zero = k.zeroVector(element, lanes);
     if (!atOnce)
-      k.loop(k.constant(0), k.constant(allSums), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
+      k.loop(k.constant(0), k.constant(f.blockSums()), lanes, [&](Value i) { k.store(zero, sums, k.add(target, i), lanes); });
   }
   /// The group's cells of `count` tiles from number `from` on.
-  void addGroup(Value group, Value from, Value count, const Block &at, int64_t blockSums) {
+  void addGroup(Value group, Value from, Value count) {
     Value used = k.ceilDiv(count, products.perUnit());
     const auto groups = c.form.rowGroups();
     for (auto [number, rows] : llvm::enumerate(groups)) {
-      auto transforms = [&, rows = rows] { transform(from, count, used, at.channels, at.outputs, rows); };
+      auto transforms = [&, rows = rows] { transform(from, count, used, rows); };
       groups.size() == 1 ? transforms() : k.when(k.equal(group, k.constant(int64_t(number))), transforms);
     }
-    k.loop(k.constant(0), k.constant(f.cells()), 1, [&](Value p) { product(p, k.add(target, k.mul(group, blockSums)), used); });
+    const auto counts = transforms.between(transforms.before(from), k.add(from, count), 1, k.constant(0));
+    k.loop(k.constant(0), k.constant(f.cells()), 1, [&](Value p) {
+      Value slots = c.pairs ? used : slotsOf(k.add(k.mul(group, f.cells()), p), counts);
+      product(p, k.add(target, k.mul(group, f.cells() * f.cell)), slots);
+    });
   }
 
   /// Adds the block's gradient to what the stripe's pieces before have left in the third buffer.
-  void endStripe(const Block &at) {
+  void endStripe() {
     Value image = k.mul(k.piece, f.stripes.imagesOfPiece), stripe = k.div(image, f.stripes.imagesOfStripe);
     Value isFirst = k.equal(k.mod(image, f.stripes.imagesOfStripe), k.constant(0)), out = k.mul(stripe, f.dwSize());
-    k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
-      endChannel(k, f, transforms, sums, target, channel, lanes, [&](Value lane, int64_t tap, Value value) {
-        Value place = k.add(k.add(out, placeOf(k, f, at.channels, channel, at.outputs, lane)), tap * c.C * c.block);
-        Value sum = arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes), value);
-        k.store(arith::SelectOp::create(k.b, k.loc, isFirst, value, sum), k.buffer(2), place, lanes);
+    auto addTo = [&](Value value, Value place, int64_t width) {
+      Value sum = arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes, width), value);
+      k.store(arith::SelectOp::create(k.b, k.loc, isFirst, value, sum), k.buffer(2), place, width);
+    };
+    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
+    k.loop(k.constant(0), channels, 1, [&](Value channel) {
+      endChannel(k, f, transforms, sums, target, channel, outputs, lanes, [&](Value lane, int64_t tap, Value value) {
+        Value place = k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block);
+        storeInBlock(k, c, {addTo}, value, k.add(out, place), k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes)), lanes);
       });
     });
   }
 
-  void end(Value channelBlock, Value outputBlock) {
-    const int64_t cell = f.channels * f.outputs, tapStride = c.C * c.block;
-    k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
-      endChannel(k, f, transforms, sums, target, channel, lanes, [&](Value lane, int64_t tap, Value value) {
+  void end() {
+    const int64_t tapStride = c.C * c.block, padded = c.paddedBlock(lanes);
+    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
+    auto inBlock = [&](Value output) { return k.mod(k.add(k.mul(outputBlock, f.outputs), output), padded); };
+    k.loop(k.constant(0), channels, 1, [&](Value channel) {
+      endChannel(k, f, transforms, sums, target, channel, outputs, lanes, [&](Value lane, int64_t tap, Value value) {
         if (store.reads())
-          k.store(value, sums, k.add(k.add(target, k.add(k.mul(channel, f.outputs), lane)), tap * cell), lanes);
+          k.store(value, sums, k.add(k.add(target, k.add(k.mul(channel, f.outputs), lane)), tap * f.cell), lanes);
         else
-          store(value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane), tap * tapStride), lanes);
+          storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * tapStride), inBlock(lane), lanes);
       });
     });
     if (!store.reads())
@@ -178,27 +204,37 @@ private:
     // same sets of the caches.
     constexpr int64_t ahead = 8; // channels
     k.loop(k.constant(0), k.constant(f.taps()), 1, [&](Value tap) {
-      k.loop(k.constant(0), k.constant(f.outputs), c.block, [&](Value output) {
-        k.loop(k.constant(0), k.constant(f.channels), 1, [&](Value channel) {
-          Value from = k.add(k.add(target, k.mul(tap, cell)), k.add(k.mul(channel, f.outputs), output));
-          Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output), k.mul(tap, tapStride));
-          for (int64_t lane = 0; lane < c.block; lane += lanes)
+      k.loop(k.constant(0), outputs, f.unit, [&](Value output) {
+        k.loop(k.constant(0), channels, 1, [&](Value channel) {
+          Value from = k.add(k.add(target, k.mul(tap, f.cell)), k.add(k.mul(channel, f.outputs), output));
+          Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output, lanes), k.mul(tap, tapStride));
+          for (int64_t lane = 0; lane < f.unit; lane += lanes)
             store.soon(k.add(to, ahead * c.block + lane));
-          for (int64_t lane = 0; lane < c.block; lane += lanes)
-            store(k.load(sums, k.add(from, lane), lanes), k.add(to, lane), lanes);
+          for (int64_t lane = 0; lane < f.unit; lane += lanes)
+            storeInBlock(k, c, store, k.load(sums, k.add(from, lane), lanes), k.add(to, lane), f.unit == padded ? k.constant(lane) : inBlock(output), lanes);
         });
       });
     });
   }
 
   /// These rows of cells of the `count` tiles from number `from` on, in `used` slots.
-  void transform(Value from, Value count, Value used, Value channelBlock, Value outputBlock, const std::vector<int64_t> &rows) {
+  void transform(Value from, Value count, Value used, const std::vector<int64_t> &rows) {
     using Place = WinogradTransforms::Place;
+    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
+    const auto firsts = transforms.before(from);
     k.loop(k.constant(0), used, 1, [&](Value slot) {
+      auto at = [&](Value number, int64_t elements) {
+        if (!c.pairs)
+          return transforms.between(firsts, number, elements, k.constant(0));
+        WinogradTransforms::ByKind same;
+        same.fill(k.mul(slot, elements));
+        return same;
+      };
       auto put = [&](Value number, Place::Half half) {
-        auto tile = transforms.tileAt(k.add(from, number));
-        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, k.mul(slot, f.channels), inputCell, f.channels, half});
-        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, k.mul(slot, f.outputs), gradCell, f.outputs, half});
+        Value tileNumber = k.add(from, number);
+        auto tile = transforms.tileAt(tileNumber);
+        transforms.transformInput(x, tile, k.mul(channelBlock, f.channels), rows, {inputs, at(tileNumber, f.channels), inputCell, channels, half});
+        transforms.transformOutputGrad(dy, tile, k.mul(outputBlock, f.outputs), rows, {grads, at(tileNumber, f.outputs), gradCell, outputs, half});
       };
       if (!c.pairs)
         return put(slot, Place::Whole);
@@ -208,17 +244,39 @@ private:
     });
   }
 
+  /// How many slots a cell has, of all in the order of their groups: `counts` says it of each kind.
+  Value slotsOf(Value cell, const WinogradTransforms::ByKind &counts) {
+    const int64_t side = c.form.side();
+    uint64_t rows = 0; // a bit for each row of cells that the last tiles of a column have
+    int64_t place = 0;
+    for (const auto &group : c.form.rowGroups())
+      for (int64_t row : group)
+        rows |= uint64_t(row < c.lastRowCells()) << place++;
+    Value bits = arith::ShRUIOp::create(k.b, k.loc, k.constant(int64_t(rows)), k.div(cell, side));
+    Value allRows = k.equal(k.mod(bits, 2), k.constant(1)), allColumns = k.less(k.mod(cell, side), k.constant(c.lastColumnCells()));
+    auto select = [&](Value condition, Value x, Value y) { return x == y ? x : k.b.createOrFold<arith::SelectOp>(k.loc, condition, x, y); };
+    return select(allRows, select(allColumns, counts[0], counts[2]), select(allColumns, counts[1], counts[3]));
+  }
+
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
   void product(Value p, Value target, Value count) {
-    for (const LaneChunk &chunk : laneChunks(f.outputs, lanes)) {
+    const int64_t rest = c.paddedOutputs(lanes) % f.outputs; // outputs of the last block
+    if (rest == 0)
+      return product(p, target, count, f.outputs);
+    Value last = k.constant(f.outputBlocks - 1);
+    k.when(k.less(outputBlock, last), [&] { product(p, target, count, f.outputs); });
+    k.when(k.equal(outputBlock, last), [&] { product(p, target, count, rest); });
+  }
+  void product(Value p, Value target, Value count, int64_t outputs) {
+    for (const LaneChunk &chunk : laneChunks(outputs, lanes)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile
       constexpr int64_t enough = 8;
       while (height * 2 <= std::min(limit, enough) && f.channels % (height * 2) == 0)
         height *= 2;
-      k.loop(k.constant(0), k.constant(f.channels), height, [&](Value ch) {
+      k.loop(k.constant(0), channelsOf(k, f, channelBlock), height, [&](Value ch) {
         auto address = [&](int64_t i, int64_t v) {
-          Value at = k.add(target, k.mul(k.add(k.mul(p, f.channels), k.add(ch, i)), f.outputs));
+          Value at = k.add(target, k.add(k.mul(p, f.cell), k.mul(k.add(ch, i), f.outputs)));
           return k.add(at, chunk.start + v * lanes);
         };
         SmallVector<Value> start;
@@ -255,23 +313,18 @@ private:
   }
 };
 
-/// The widest part of `extent` of at most `limit` that is a whole number of `unit` and divides it.
-int64_t divisor(int64_t extent, int64_t unit, int64_t limit) {
-  int64_t best = unit;
-  for (int64_t d = unit; d <= std::min(extent, limit); d += unit)
-    if (extent % d == 0)
-      best = d;
-  return best;
-}
-
 } // namespace
 
-WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, int64_t lanes) {
+WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   WinogradFilterGrad f;
   f.conv = c;
   constexpr int64_t widest = 64, pieces = 16, tilesOfPart = 64;
-  f.channels = divisor(c.C, lanes, widest);
-  f.outputs = divisor(c.O, c.block, widest);
+  f.unit = c.paddedBlock(lanes) <= widest ? c.paddedBlock(lanes) : lanes;
+  f.channels = evenSplit(c.paddedChannels(lanes) / lanes, widest / lanes).front() * lanes;
+  f.outputs = evenSplit(c.paddedOutputs(lanes) / f.unit, widest / f.unit).front() * f.unit;
+  f.channelBlocks = (c.C + f.channels - 1) / f.channels;
+  f.outputBlocks = (c.paddedOutputs(lanes) + f.outputs - 1) / f.outputs;
+  f.cell = WinogradTransforms::cellStride(f.channels * f.outputs, target.vectorBytes / lanes);
   f.parts = std::clamp<int64_t>(pieces / f.blocks(), 1, std::max<int64_t>(1, c.tiles() / tilesOfPart));
   int64_t perPart = (c.tiles() + f.parts - 1) / f.parts;
   f.parts = (c.tiles() + perPart - 1) / perPart; // no part is empty
@@ -287,13 +340,14 @@ int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, T
 int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element, StoreLanes store) {
   const WinogradConv &c = f.conv;
   WinogradTransforms transforms(k, c, element);
-  const int64_t blockSums = c.form.cells() * f.channels * f.outputs;
+  const int64_t lanes = k.lanes(element);
   // A piece is one input channel.
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
-  k.loop(k.constant(0), k.constant(c.O / f.outputs), 1, [&](Value outputBlock) {
-    Value from = k.mul(k.add(k.mul(channelBlock, c.O / f.outputs), outputBlock), blockSums);
-    endChannel(k, f, transforms, k.buffer(0), from, channel, k.lanes(element), [&](Value lane, int64_t tap, Value value) {
-      store(value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane), tap * c.C * c.block), k.lanes(element));
+  k.loop(k.constant(0), k.constant(f.outputBlocks), 1, [&](Value outputBlock) {
+    Value from = k.mul(k.add(k.mul(channelBlock, f.outputBlocks), outputBlock), f.blockSums());
+    endChannel(k, f, transforms, k.buffer(0), from, channel, outputsOf(k, f, outputBlock, lanes), lanes, [&](Value lane, int64_t tap, Value value) {
+      Value inBlock = k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes));
+      storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block), inBlock, lanes);
     });
   });
   k.finish();

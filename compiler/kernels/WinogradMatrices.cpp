@@ -20,32 +20,37 @@ Polynomial timesRoot(const Polynomial &p, double root) {
 
 } // namespace
 
-WinogradMatrices WinogradMatrices::of(const WinogradForm &form) {
-  const size_t side = size_t(form.side());
-  const std::vector<double> points = side == 4 ? std::vector<double>{0, 1, -1} : std::vector<double>{0, 0.625, -0.625, 1.5, -1.5};
+// F(k,r) with k < m takes some of the points of F(m,r). What the filter is divided by for the points that it leaves out, the input is multiplied by.
+WinogradMatrices WinogradMatrices::of(const WinogradForm &form, int64_t outputs) {
+  const size_t side = size_t(form.side()), cells = size_t(form.cellsFor(outputs));
+  const double infinity = HUGE_VAL; // among the first points, for every F(k,r) has it
+  const std::vector<double> points = side == 4 ? std::vector<double>{1, -1, infinity, 0} : std::vector<double>{0.625, -0.625, infinity, 0, 1.5, -1.5};
   WinogradMatrices m;
-  m.output.assign(size_t(form.outputs), std::vector<double>(side, 0));
-  auto without = [&](size_t left) {
-    Polynomial p{1};
-    for (size_t k = 0; k < points.size(); ++k)
-      if (k != left)
-        p = timesRoot(p, points[k]);
-    p.resize(side);
-    return p;
-  };
-  for (size_t j = 0; j < points.size(); ++j) {
-    double scale = 1;
-    for (size_t k = 0; k < points.size(); ++k)
-      scale *= k == j ? 1 : points[j] - points[k];
-    Polynomial taps;
+  m.output.assign(size_t(outputs), std::vector<double>(cells, 0));
+  for (size_t j = 0; j < side; ++j) {
+    const bool last = points[j] == infinity;
+    Polynomial input{1}, taps(size_t(form.taps), 0);
+    double scale = 1, leftOut = 1;
+    for (size_t k = 0; k < side; ++k) {
+      if (k == j || points[k] == infinity)
+        continue;
+      if (!last)
+        (k < cells ? scale : leftOut) *= points[j] - points[k];
+      if (k < cells)
+        input = timesRoot(input, points[k]);
+    }
     for (int64_t i = 0; i < form.taps; ++i)
-      taps.push_back(std::pow(points[j], double(i)) / scale);
-    m.input.push_back(without(j)), m.filter.push_back(taps);
-    for (int64_t i = 0; i < form.outputs; ++i)
-      m.output[size_t(i)][j] = std::pow(points[j], double(i));
+      taps[size_t(i)] = last ? i + 1 == form.taps : std::pow(points[j], double(i)) / (scale * leftOut);
+    m.filter.push_back(taps);
+    if (j >= cells)
+      continue;
+    for (double &factor : input)
+      factor *= leftOut;
+    input.resize(cells);
+    m.input.push_back(input);
+    for (int64_t i = 0; i < outputs; ++i)
+      m.output[size_t(i)][j] = last ? i + 1 == outputs : std::pow(points[j], double(i));
   }
-  m.input.push_back(without(side)), m.filter.push_back(Polynomial(size_t(form.taps), 0));
-  m.filter.back().back() = 1, m.output.back().back() = 1;
   return m;
 }
 

@@ -14,11 +14,13 @@ struct WinogradForm {
   int64_t outputs = 2, taps = 3;
   int64_t side() const { return outputs + taps - 1; } ///< of a tile, before and after its transform
   int64_t cells() const { return side() * side(); }
+  /// A tile of fewer outputs along an axis has the first cells alone, so many: their filters are the same.
+  int64_t cellsFor(int64_t count) const { return count + taps - 1; }
   /// Rows of cells that share sums in their transforms, in groups of equal size whose cells fit into caches together.
   std::vector<std::vector<int64_t>> rowGroups() const {
     if (side() == 4)
       return {{0, 1, 2, 3}};
-    return {{0, 5}, {1, 2}, {3, 4}};
+    return {{2, 3}, {0, 1}, {4, 5}};
   }
 };
 
@@ -27,7 +29,9 @@ using WinogradMatrix = std::vector<std::vector<double>>; ///< rows
 /// y = output [(filter g) * (input d)], r taps g, side() inputs d.
 struct WinogradMatrices {
   WinogradMatrix input, filter, output;
-  static WinogradMatrices of(const WinogradForm &form);
+  static WinogradMatrices of(const WinogradForm &form) { return of(form, form.outputs); }
+  /// The first `outputs` outputs alone, of as many rows of `filter` as cellsFor() says.
+  static WinogradMatrices of(const WinogradForm &form, int64_t outputs);
 };
 WinogradMatrix transposed(const WinogradMatrix &m);
 WinogradMatrix rowsOf(const WinogradMatrix &m, const std::vector<int64_t> &rows);

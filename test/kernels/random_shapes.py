@@ -27,7 +27,7 @@ BOUND = {"f64": 1e-11, "f32": 5e-5}
 # Gradients that cancel: of the largest gradient of the network, below which a tensor is not measured by its own largest value.
 FLOOR = 1e-3
 FEATURES = {"x86-64-v2": {"sse4_2"}, "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f", "avx512bw", "avx512vl"}}
-CHANNELS = (1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 24, 31, 32, 37, 48, 64)
+CHANNELS = (1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 20, 24, 31, 32, 37, 48, 61, 64, 67, 100)
 
 
 def window(r, H, W, wide):

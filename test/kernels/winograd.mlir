@@ -4,7 +4,7 @@
 
 // CHECK: cnn.predict = ["{{.*}}forward:winograd_filter winograd_filter_0 x{{[0-9]+}}", "{{.*}}forward:winograd_conv winograd_conv_1 x{{[0-9]+}}"]
 // CHECK-LABEL: func.func private @winograd_filter_0
-// CHECK-SAME: memref<9216xf32>, %{{.*}}: memref<16384xf32>
+// CHECK-SAME: memref<9216xf32>, %{{.*}}: memref<18432xf32>
 // CHECK-LABEL: func.func private @winograd_conv_1
 // CHECK: memref.alloca() {alignment = 64 : i64}
 // A tile inside the map loads without masks, one at its edge with them.

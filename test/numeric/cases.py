@@ -87,6 +87,11 @@ for name, claim, K, P, shape, f32 in [("4x4", "3x3 in tiles of 4x4, padded, a ma
                                       ("5x5", "5x5 in tiles of 2x2, padded, a map of odd sides", 5, 2, (2, 9, 11), True),
                                       ("5x5_narrow", "5x5 in tiles of 2x2, without padding", 5, 0, (2, 10, 9), False)]:
     case(f"conv_winograd_{name}", f"{claim}: Winograd's form forward and in both gradients", *two(32, K, P=P, first=32), input=shape, batch=4, f32=f32)
+for name, claim, K, C, O, shape, f32 in [("odd", "3x3 in tiles of 4x4, 35 to 67 channels", 3, 35, 67, (2, 7, 9), False),
+                                         ("odd_few", "3x3 in tiles of 2x2, 19 to 37 channels", 3, 19, 37, (2, 6, 5), True),
+                                         ("odd_5x5", "5x5 in tiles of 2x2, 33 channels to two blocks of 50", 5, 33, 100, (2, 5, 7), False)]:
+    case(f"conv_winograd_{name}", f"{claim}: Winograd's form forward and in both gradients, with vectors that channels do not fill", *two(O, K, P=K // 2, first=C),
+         input=shape, batch=3, f32=f32)
 case("conv_48_to_64", "channels of several vectors", *two(64, 3, P=1, first=48), input=(3, 5, 5), batch=2, f32=True)
 case("conv_64_to_48_stride", "channels of several vectors, stride 2", *two(48, 3, S=2, P=1, first=64, bias=False), input=(3, 6, 5), batch=2)
 case("conv_65_to_67", "just over a whole number of vectors", *two(67, 1, first=65), input=(1, 4, 3), batch=3)
@@ -241,7 +246,7 @@ case("chains", "large enough that launches run over some images, all of them, an
 bend = act("bend", function=lambda x: x + 0.2 * x * x)
 case("stripes", "filter gradients of several images a piece and several pieces a stripe, of which the last is short; maps made again in the backward pass",
      conv(16, 3, P=1, bias=False), batchnorm(), bend, conv(16, 5, P=2, S=2, bias=False), batchnorm(), bend,
-     residual([conv(16, 3, P=1, bias=False), batchnorm(), bend, conv(16, 3, P=1, G=2, bias=False), batchnorm()]), bend,
+     residual([conv(20, 3, P=1, bias=False), batchnorm(), bend, conv(16, 3, P=1, G=2, bias=False), batchnorm()]), bend,
      avgpool(2), conv(16, 3, P=1, bias=False), batchnorm(), bend, conv(12, 1), bend, avgpool(2), input=(3, 32, 32), batch=43, f32=True,
      definitions="activation bend(x) = x + 0.2 * x * x\n")
 case("branch_pools", "pools of every kind side by side, the input used three times", branch(
