@@ -243,12 +243,12 @@ case("chains", "large enough that launches run over some images, all of them, an
      residual([conv(32, 3, P=1, bias=False), batchnorm(), act("tanh"), depthwise(3, P=1, bias=False), batchnorm()]), act("tanh"),
      branch("concat", [conv(16, 1)], [avgpool(3, S=1, P=1), conv(16, 3, P=1)]), act("tanh"), maxpool(2), conv(16, 3, P=1), act("tanh"), avgpool(2),
      input=(3, 16, 16), batch=16, f32=True)
-bend = act("bend", function=lambda x: x + 0.2 * x * x)
+bend = act("bend", function=lambda x: x + 0.05 * x * x)
 case("stripes", "filter gradients of several images a piece and several pieces a stripe, of which the last is short; maps made again in the backward pass",
      conv(16, 3, P=1, bias=False), batchnorm(), bend, conv(16, 5, P=2, S=2, bias=False), batchnorm(), bend,
      residual([conv(20, 3, P=1, bias=False), batchnorm(), bend, conv(16, 3, P=1, G=2, bias=False), batchnorm()]), bend,
      avgpool(2), conv(16, 3, P=1, bias=False), batchnorm(), bend, conv(12, 1), bend, avgpool(2), input=(3, 32, 32), batch=43, f32=True,
-     definitions="activation bend(x) = x + 0.2 * x * x\n")
+     definitions="activation bend(x) = x + 0.05 * x * x\n")
 case("branch_pools", "pools of every kind side by side, the input used three times", branch(
     "concat", [maxpool(3, S=1, P=1)], [avgpool(3, S=1, P=1)], [conv(2, 3, P=1)]), batchnorm(), act("tanh"), input=(2, 5, 6))
 case("let_concat", "a named map, concatenated later", conv(3, 3, P=1), act("tanh"), let("skip"), conv(4, 3, P=1), relu, join("concat", "skip"), conv(2, 1))
