@@ -44,8 +44,8 @@ private:
   int64_t columns, lanes, chunk, width;
 };
 
-/// Loops over 0 <= i < extent in tiles of at most `limit`, each of a size known when it is emitted.
-void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm::function_ref<void(Value, int64_t)> body) {
+/// Loops over 0 <= i < extent in tiles of at most `limit`, each of a size known when it is emitted: body(first + i, size, whether it is the first).
+void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm::function_ref<void(Value, int64_t, bool)> body) {
   const auto widths = evenSplit(extent, limit);
   int64_t at = 0;
   for (size_t i = 0; i < widths.size();) {
@@ -53,7 +53,9 @@ void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm:
     while (same < widths.size() && widths[same] == widths[i])
       ++same;
     const int64_t width = widths[i], end = at + width * int64_t(same - i);
-    k.loop(k.constant(at), k.constant(end), width, [&](Value n) { body(k.add(first, n), width); });
+    if (at == 0)
+      body(first, width, true);
+    k.loop(k.constant(at == 0 ? width : at), k.constant(end), width, [&](Value n) { body(k.add(first, n), width, false); });
     at = end, i = same;
   }
 }
@@ -185,17 +187,12 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
 
   /// Adds the products of `count` outputs from `o` on to the rows of the part; the first ones begin from zero.
   auto block = [&](Value o, int64_t count, bool first) {
-    Value next = k.min(k.add(o, outputs), k.constant(O - count));
-    // Row by row: the caches prefetch along rows.
-    k.loop(k.constant(0), k.constant(count), 1, [&](Value r) {
-      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
-        Value from = k.add(k.mul(k.add(o, r), I), column), to = k.add(k.mul(number, outputs * chunk), k.mul(r, chunk));
-        for (auto [v, width] : llvm::enumerate(widths))
-          k.store(k.load(w, k.add(from, v * lanes), lanes, width), panel, k.add(to, v * lanes), lanes);
-      });
-    });
+    // The next panel: of the outputs behind these, or of the next strip.
+    Value behind = k.add(o, count);
+    Value next = arith::SelectOp::create(k.b, k.loc, k.less(behind, k.constant(O)), k.mul(behind, I), k.constant(strips.chunks() * chunk));
     const int64_t stride = (outputs + lanes - 1) / lanes * lanes;
-    auto tile = [&](Value n, int64_t height) {
+    // The first tile copies the panel while it multiplies by it.
+    auto tile = [&](Value n, int64_t height, bool fillsPanel) {
       for (int64_t i = 0; i < height; ++i)
         for (int64_t at = 0; at < count; at += lanes)
           k.store(k.load(dy, k.add(k.add(k.mul(k.add(n, i), O), o), at), lanes, std::min(lanes, count - at)), ds, k.constant(i * stride + at), lanes);
@@ -209,9 +206,13 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
         auto output = [&](Value r, SmallVector<Value> s) {
           SmallVector<Value> values;
           for (size_t v = 0; v < vectors; ++v) // what the next panel is copied from
-            k.prefetch(w, k.add(k.add(k.mul(k.add(next, r), I), column), int64_t(v) * lanes));
-          for (size_t v = 0; v < vectors; ++v)
-            values.push_back(k.load(panel, k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes));
+            k.prefetch(w, k.add(k.add(k.add(next, k.mul(r, I)), column), int64_t(v) * lanes));
+          for (size_t v = 0; v < vectors; ++v) {
+            Value at = k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes);
+            values.push_back(fillsPanel ? k.load(w, k.add(k.add(k.mul(k.add(o, r), I), column), int64_t(v) * lanes), lanes, widths[v]) : k.load(panel, at, lanes));
+            if (fillsPanel)
+              k.store(values.back(), panel, at, lanes);
+          }
           for (int64_t i = 0; i < height; ++i) {
             Value grad = k.splat(k.loadScalar(ds, k.add(r, i * stride)), lanes);
             for (size_t v = 0; v < vectors; ++v)
