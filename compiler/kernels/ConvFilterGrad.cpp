@@ -116,16 +116,13 @@ private:
       int64_t most = k.target.choice.of(Knob::GradCells, 12);
       int64_t limit = std::max<int64_t>(1, std::min<int64_t>((k.target.registers - chunk.vectors - 2) / chunk.vectors, most));
       if (channels < 8) { // several tap columns share a tile
-        int64_t together = std::clamp<int64_t>(limit / channels, 1, f.KW);
+        SmallVector<Cell> rowCells;
+        for (int64_t kw = 0; kw < f.KW; ++kw)
+          for (int64_t ch = 0; ch < channels; ++ch)
+            rowCells.push_back({kw, ch});
         int64_t first = 0;
-        for (int64_t count : evenSplit(f.KW, together)) {
-          SmallVector<Cell> tileCells;
-          for (int64_t kw = first; kw < first + count; ++kw)
-            for (int64_t ch = 0; ch < channels; ++ch)
-              tileCells.push_back({kw, ch});
-          for (size_t at = 0; at < tileCells.size(); at += limit)
-            tile(n, lastN, firstRow, lastRow, ob, kh, k.constant(0), inBase,
-                 ArrayRef<Cell>(tileCells).slice(at, std::min<size_t>(limit, tileCells.size() - at)), chunk, target, isFirst);
+        for (int64_t count : evenSplit(rowCells.size(), limit)) {
+          tile(n, lastN, firstRow, lastRow, ob, kh, k.constant(0), inBase, ArrayRef<Cell>(rowCells).slice(first, count), chunk, target, isFirst);
           first += count;
         }
         continue;
