@@ -6,7 +6,8 @@
 A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
 layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.
 A line a kernel: milliseconds of its fastest step, GFLOP/s, and the share of the bound that is reached: of the FMA peak for contractions, of a plain copy's
-bandwidth for the others; for depthwise convolutions, of the nearer one. A convolution is counted by the multiply-adds of its definition; Winograd's kernels, which do 36 for each 144 of them in tiles
+bandwidth for the others; for depthwise convolutions, and dense layers that move more than caches hold (an update of large weights), of the nearer one.
+The JSON has both shares. A convolution is counted by the multiply-adds of its definition; Winograd's kernels, which do 36 for each 144 of them in tiles
 of 4x4, have a second share, of what they do, in brackets."""
 import argparse
 import json
@@ -44,6 +45,7 @@ LAYERS = [
     ("relu 64", 64, 32, "relu"),
 ]
 CONTRACTIONS = ("conv", "dense", "depthwise")
+IN_CACHES = 8  # MiB that a share of the last cache holds between kernels: a copy from memory bounds what moves more
 
 
 def source(channels, side, layer, batch):
@@ -88,13 +90,14 @@ def main():
                 winograd = k["operation"].startswith("winograd_") and k["gflop"] > 0
                 operation = k["operation"].removeprefix("winograd_")
                 contraction = operation.startswith(CONTRACTIONS) and k["gflop"] > 0
-                if operation.startswith("depthwise"):
-                    contraction = k["share_of_peak"] > k["share_of_copy"]
+                if operation.startswith("depthwise") or (operation.startswith("dense") and k["mib"] > IN_CACHES):
+                    contraction = k["share_of_peak"] >= k["share_of_copy"]
                 share_of_mean = k["ms_min"] / k["ms"]
-                done = (k["share_of_peak"] if contraction else k["share_of_copy"]) / share_of_mean
+                of_peak, of_copy = k["share_of_peak"] / share_of_mean, k["share_of_copy"] / share_of_mean
+                done = of_peak if contraction else of_copy
                 counted = definition / k["gflop"] if winograd else 1
                 rows.append({"layer": name, "kernel": k["direction"] + ":" + k["operation"], "ms": k["ms_min"], "share": done * counted, "done": done,
-                             "bound": "FMA" if contraction else "copy"})
+                             "bound": "FMA" if contraction else "copy", "of_peak": of_peak * counted, "of_copy": of_copy})
                 print(f"{name:27} {rows[-1]['kernel']:34} {k['ms_min']:8.3f} {counted * k['gflop_s'] / share_of_mean:8.1f} {k['gb_s'] / share_of_mean:7.1f} "
                       f"{rows[-1]['bound']:>6} {done * counted:6.0%}" + (f" ({done:.0%})" if winograd else ""), flush=True)
     for bound in ("FMA", "copy"):

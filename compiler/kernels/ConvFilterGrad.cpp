@@ -48,13 +48,18 @@ public:
     Value out = k.mul(part, f.size());
 
     const auto [images, rows] = blockOf(f, k.target);
+    blockRows = rows;
+    if (packsGradients(images * rows * f.OW))
+      packed = k.scratch(element, images * rows * f.OW * f.block);
 
     auto cells = [&](Value n, Value lastN, Value firstRow, Value lastRow, Value isFirst) {
       auto tapRow = [&](Value ob, Value kh) { tapRowTiles(n, lastN, firstRow, lastRow, ob, kh, out, isFirst); };
       if (cutByFilter(f)) {
+        pack(n, lastN, firstRow, lastRow, k.div(cell, f.KH));
         tapRow(k.div(cell, f.KH), k.mod(cell, f.KH));
       } else {
         k.loop(k.constant(0), k.constant(f.yChannels / f.block), 1, [&](Value ob) {
+          pack(n, lastN, firstRow, lastRow, ob);
           k.loop(k.constant(0), k.constant(f.KH), 1, [&](Value kh) { tapRow(ob, kh); });
         });
       }
@@ -76,6 +81,31 @@ private:
   int64_t lanes;
   Products products;
   Value x, dy, dw;
+  Value packed; ///< a block of pixels of dy, [images][rows][OW][block]; null where dy is read in place
+  int64_t blockRows = 1;
+
+  /// Whether a block of dy, whose pixels are so far apart that they share few sets of the first-level cache, is read by tiles enough to pay for a copy.
+  bool packsGradients(int64_t pixels) const {
+    constexpr int64_t apart = 512, mostBytes = 32 << 10, fewestCells = 32;
+    const int64_t bytes = k.target.vectorBytes / lanes;
+    return !f.pairs && f.KH * f.KW > 1 && f.yChannels > f.block && f.yChannels * bytes % apart == 0 && pixels * f.block * bytes <= mostBytes && f.block % lanes == 0 &&
+           f.KW * (f.xChannels / f.groups) >= fewestCells;
+  }
+
+  void pack(Value n, Value lastN, Value firstRow, Value lastRow, Value ob) {
+    if (!packed)
+      return;
+    k.loop(n, lastN, 1, [&](Value image) {
+      k.loop(firstRow, lastRow, 1, [&](Value oh) {
+        Value from = k.add(k.mul(k.add(k.mul(image, f.OH), oh), f.OW * f.yChannels), k.mul(ob, f.block));
+        Value to = k.mul(k.add(k.mul(k.sub(image, n), blockRows), k.sub(oh, firstRow)), f.OW * f.block);
+        k.loop(k.constant(0), k.constant(f.OW), 1, [&](Value ow) {
+          for (int64_t lane = 0; lane < f.block; lane += lanes)
+            k.store(k.load(dy, k.add(k.add(from, k.mul(ow, f.yChannels)), lane), lanes), packed, k.add(k.add(to, k.mul(ow, f.block)), lane), lanes);
+        });
+      });
+    });
+  }
 
   struct Cell {
     int64_t kw, channel;
@@ -91,16 +121,13 @@ private:
       int64_t most = k.target.choice.of(Knob::GradCells, 12);
       int64_t limit = std::max<int64_t>(1, std::min<int64_t>((k.target.registers - chunk.vectors - 2) / chunk.vectors, most));
       if (channels < 8) { // several tap columns share a tile
-        int64_t together = std::clamp<int64_t>(limit / channels, 1, f.KW);
+        SmallVector<Cell> rowCells;
+        for (int64_t kw = 0; kw < f.KW; ++kw)
+          for (int64_t ch = 0; ch < channels; ++ch)
+            rowCells.push_back({kw, ch});
         int64_t first = 0;
-        for (int64_t count : evenSplit(f.KW, together)) {
-          SmallVector<Cell> tileCells;
-          for (int64_t kw = first; kw < first + count; ++kw)
-            for (int64_t ch = 0; ch < channels; ++ch)
-              tileCells.push_back({kw, ch});
-          for (size_t at = 0; at < tileCells.size(); at += limit)
-            tile(n, lastN, firstRow, lastRow, ob, kh, k.constant(0), inBase,
-                 ArrayRef<Cell>(tileCells).slice(at, std::min<size_t>(limit, tileCells.size() - at)), chunk, target, isFirst);
+        for (int64_t count : evenSplit(rowCells.size(), limit)) {
+          tile(n, lastN, firstRow, lastRow, ob, kh, k.constant(0), inBase, ArrayRef<Cell>(rowCells).slice(first, count), chunk, target, isFirst);
           first += count;
         }
         continue;
@@ -194,15 +221,17 @@ private:
         Value xRow = k.mul(k.add(k.mul(image, f.H), k.add(k.mul(oh, f.SH), shift)), f.W * f.xChannels);
         xRow = k.add(k.add(xRow, inBase), firstChannel);
         Value yRow = k.add(k.mul(k.add(k.mul(image, f.OH), oh), f.OW * f.yChannels), k.add(k.mul(ob, f.block), chunk.start));
+        if (packed)
+          yRow = k.add(k.mul(k.add(k.mul(k.sub(image, n), blockRows), k.sub(oh, firstRow)), f.OW * f.block), chunk.start);
         SmallVector<Value> a(carried);
         for (const Segment &segment : segments) {
           if (segment.cells.empty())
             continue;
           auto pixel = [&](Value ow, SmallVector<Value> s) {
-            Value yAt = k.add(yRow, k.mul(ow, f.yChannels)), xAt = k.add(xRow, k.mul(ow, f.SW * f.xChannels));
+            Value yAt = k.add(yRow, k.mul(ow, packed ? f.block : f.yChannels)), xAt = k.add(xRow, k.mul(ow, f.SW * f.xChannels));
             SmallVector<Value> grads;
             for (int64_t v = 0; v < chunk.vectors; ++v)
-              grads.push_back(products.load(dy, k.add(yAt, v * lanes), laneWidth(v)));
+              grads.push_back(products.load(packed ? packed : dy, k.add(yAt, v * lanes), laneWidth(v)));
             for (unsigned i : segment.cells) {
               int64_t offset = (cells[i].kw * f.DW - f.PL) * f.xChannels + cells[i].channel;
               Value value = products.splat(x, k.add(xAt, offset));

@@ -186,6 +186,10 @@ private:
       }
   }
 
+  /// Whether the taps of a row run as a loop although there are few channels. Written out, neighbouring taps share the pixels that they broadcast, of
+  /// which many taps keep more than there are registers.
+  static bool tapsInLoop(int64_t taps, int64_t channels) { return channels <= 4 && channels > 1 && taps > 2; }
+
   /// The tile of `images` x run.width pixels from column j and one chunk of lanes.
   void tile(Value n, int64_t images, Value i, const Phase &rows, const Phase &columns, Value j, const ColumnRun &run, const LaneChunk &chunk,
             Value wBase, Value outBase, Value inBase) {
@@ -203,14 +207,13 @@ private:
         // x[n, sourceRow, j*step, inBase]
         Value xRow = k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW));
         xRow = k.add(k.mul(xRow, c.inChannels), inBase);
-        SmallVector<Value> sums(carried);
-        for (const Tap &tap : columns.taps) {
+        auto tapColumn = [&](const Tap &tap, Value xRow, Value wRow, SmallVector<Value> sums) -> SmallVector<Value> {
           SmallVector<int64_t> reached; // pixels of a row of the tile that this tap reaches
           for (int64_t q = 0; q < width; ++q)
             if (run.reaches(c, q, tap.offset))
               reached.push_back(q);
           if (reached.empty())
-            continue;
+            return sums;
           Value wTap = k.add(wRow, tap.k * c.wColumn);
           auto update = [&](Value ch, SmallVector<Value> a) {
             SmallVector<Value> filter;
@@ -234,13 +237,23 @@ private:
             unroll = channels;
           if (int64_t chosen = k.target.choice.of(Knob::Unroll, unroll); channels % chosen == 0)
             unroll = chosen;
-          sums = k.loop(k.constant(0), k.constant(channels), unroll, sums, [&](Value ch, ValueRange inner) -> SmallVector<Value> {
+          return k.loop(k.constant(0), k.constant(channels), unroll, sums, [&](Value ch, ValueRange inner) -> SmallVector<Value> {
             SmallVector<Value> a(inner);
             for (int64_t u = 0; u < unroll; ++u)
               a = update(k.add(ch, u), a);
             return a;
           });
+        };
+        SmallVector<Value> sums(carried);
+        if (const int64_t taps = columns.taps.size(); run.tiles > 0 && tapsInLoop(taps, channels)) {
+          const Tap &first = columns.taps[0], &second = columns.taps[1];
+          return k.loop(k.constant(0), k.constant(taps), 1, sums, [&](Value t, ValueRange inner) {
+            Value xTap = k.add(xRow, k.mul(t, (second.offset - first.offset) * c.inChannels)), wTap = k.add(wRow, k.mul(t, (second.k - first.k) * c.wColumn));
+            return tapColumn(first, xTap, wTap, SmallVector<Value>(inner));
+          });
         }
+        for (const Tap &tap : columns.taps)
+          sums = tapColumn(tap, xRow, wRow, sums);
         return sums;
       });
     }

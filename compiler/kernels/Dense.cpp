@@ -36,10 +36,14 @@ public:
     const bool many = k.target.registers >= 32;
     rows = std::min<int64_t>(N, many ? 4 : 3), outputs = std::min<int64_t>(O, many ? 6 : 4);
     const int64_t bytes = k.target.vectorBytes / lanes;
-    depth = std::max(lanes, panelBytes / (outputs * bytes) / lanes * lanes);
+    const int64_t deepest = std::max(lanes, panelBytes / (outputs * bytes) / lanes * lanes), blocks = (I + deepest - 1) / deepest;
+    depth = ((I + blocks - 1) / blocks + lanes - 1) / lanes * lanes; // as even as vectors allow
     const int64_t held = (std::min(I, depth) + lanes - 1) / lanes * lanes; // of a panel's row
     stride = held;
-    panel = pairs ? k.scratch(BFloat16Type::get(k.b.getContext()), 2 * outputs * stride) : k.scratch(element, outputs * stride);
+    if (pairs)
+      panel = k.scratch(BFloat16Type::get(k.b.getContext()), 2 * outputs * stride);
+    else if (I * bytes % alias == 0)
+      panel = k.scratch(element, outputs * stride);
     cells = (std::min(N, mostRows) * outputs + lanes - 1) / lanes * lanes;
     sums = k.scratch(element, cells * lanes);
     results = k.scratch(element, cells);
@@ -57,7 +61,8 @@ public:
   }
 
 private:
-  static constexpr int64_t panelBytes = 12 << 10; ///< of weights, beside the rows of x in the first-level cache
+  static constexpr int64_t panelBytes = 20 << 10; ///< of weights, beside the rows of x in the first-level cache
+  static constexpr int64_t alias = 4096;          ///< bytes apart are lines of one set of the first-level cache
   static constexpr int64_t mostRows = 128;        ///< whose sums are held between blocks of i
   KernelBuilder &k;
   Products products;
@@ -66,7 +71,7 @@ private:
   int64_t lanes;
   bool pairs;
   int64_t rows, outputs, depth, stride, cells;
-  Value panel;   ///< the weights of a strip, [outputs][stride]
+  Value panel;   ///< the weights of a strip, [outputs][stride]; null where they are read in place
   Value sums;    ///< accumulators between blocks of i, [rows under way][outputs of the strip] vectors
   Value results; ///< their sums, [rows under way][outputs of the strip]
 
@@ -97,17 +102,9 @@ private:
 
   /// Adds the products of `length` inputs from i on to the sums of outputs o..o+count-1; the first ones begin from zero.
   void block(Value n, int64_t band, Value o, int64_t count, Value i, int64_t length, bool first) {
-    const int64_t whole = length / lanes * lanes;
-    auto copy = [&](Value at, int64_t width) {
-      for (int64_t t = 0; t < count; ++t) {
-        Value from = k.add(k.add(k.mul(k.add(o, t), I), i), at), to = k.add(at, t * stride);
-        const int64_t unit = pairs ? 2 : 1; // the weights themselves may be f32 beside maps of bf16
-        k.store(k.load(k.buffer(1), k.mul(from, unit), unit * lanes, unit * width), panel, k.mul(to, unit), unit * lanes);
-      }
-    };
-    k.loop(k.constant(0), k.constant(whole), lanes, [&](Value at) { copy(at, lanes); });
-    if (whole < length)
-      copy(k.constant(whole), length - whole);
+    // The panel of the next block: of these outputs, or of the next ones.
+    Value behind = k.add(i, length), ends = k.equal(behind, k.constant(I));
+    Value next = arith::SelectOp::create(k.b, k.loc, ends, k.mul(k.add(o, count), I), k.add(k.mul(o, I), behind));
     int64_t at = 0;
     const auto heights = evenSplit(band, rows);
     for (size_t h = 0; h < heights.size();) {
@@ -115,13 +112,31 @@ private:
       while (same < heights.size() && heights[same] == heights[h])
         ++same;
       const int64_t height = heights[h], end = at + height * int64_t(same - h);
-      k.loop(k.constant(at), k.constant(end), height, [&](Value r) { tile(n, r, height, count, i, length, first); });
+      const bool fills = panel && at == 0;
+      if (fills)
+        tile(n, k.constant(0), height, band, o, count, i, length, first, true, next);
+      k.loop(k.constant(fills ? height : at), k.constant(end), height, [&](Value r) { tile(n, r, height, band, o, count, i, length, first, false, next); });
       at = end, h = same;
     }
   }
 
-  /// Rows from..from+height-1 of the band that begins at n.
-  void tile(Value n, Value from, int64_t height, int64_t count, Value i, int64_t length, bool first) {
+  /// `width` weights into the panel. They themselves may be f32 beside maps of bf16.
+  void copy(Value from, Value to, int64_t width) {
+    const int64_t unit = pairs ? 2 : 1;
+    k.store(k.load(k.buffer(1), k.mul(from, unit), unit * lanes, unit * width), panel, k.mul(to, unit), unit * lanes);
+  }
+
+  /// Asks for the columns from `at` on of a tile's share of the next panel.
+  void prefetch(Value next, Value from, int64_t band, int64_t count, Value at) {
+    const int64_t share = (rows * count + band - 1) / band, unit = pairs ? 2 : 1;
+    for (int64_t t = 0; t < share; ++t) {
+      Value output = k.min(k.add(k.div(k.mul(from, count), band), t), k.constant(count - 1));
+      k.prefetch(k.buffer(1), k.mul(k.add(k.add(next, k.mul(output, I)), at), unit));
+    }
+  }
+
+  /// Rows from..from+height-1 of a band of so many rows that begins at n. The first tile of a block fills the panel from which the others read.
+  void tile(Value n, Value from, int64_t height, int64_t band, Value o, int64_t count, Value i, int64_t length, bool first, bool fillsPanel, Value next) {
     auto cell = [&](int64_t r, int64_t t) { return k.mul(k.add(k.mul(k.add(from, r), count), t), lanes); };
     SmallVector<Value> acc;
     for (int64_t r = 0; r < height; ++r)
@@ -132,7 +147,10 @@ private:
       for (int64_t r = 0; r < height; ++r)
         xs.push_back(products.load(k.buffer(0), k.add(k.add(k.mul(k.add(k.add(n, from), r), I), i), at), width));
       for (int64_t t = 0; t < count; ++t) {
-        Value w = products.load(panel, k.add(at, t * stride), lanes);
+        Value weights = k.add(k.add(k.mul(k.add(o, t), I), i), at);
+        if (fillsPanel)
+          copy(weights, k.add(at, t * stride), width);
+        Value w = panel ? products.load(panel, k.add(at, t * stride), lanes) : products.load(k.buffer(1), weights, width);
         for (int64_t r = 0; r < height; ++r)
           a[r * count + t] = products.add(xs[r], w, a[r * count + t]);
       }
@@ -142,8 +160,10 @@ private:
     const int64_t whole = length / lanes * lanes, together = whole / (unroll * lanes) * (unroll * lanes);
     acc = k.loop(k.constant(0), k.constant(together), unroll * lanes, acc, [&](Value at, ValueRange carried) {
       SmallVector<Value> a(carried);
-      for (int64_t u = 0; u < unroll; ++u)
+      for (int64_t u = 0; u < unroll; ++u) {
+        prefetch(next, from, band, count, k.add(at, u * lanes));
         a = step(k.add(at, u * lanes), lanes, a);
+      }
       return a;
     });
     if (together < whole)

@@ -23,6 +23,7 @@ public:
   /// Vectors at most in a strip, for scratch memory.
   int64_t chunks() const { return width / chunk; }
   int64_t chunkWidth() const { return chunk; }
+  Value firstColumn(Value strip) { return k.mul(strip, width); }
 
   /// body(number of the chunk in the strip, its first column, lanes of each of its vectors)
   void each(Value strip, llvm::function_ref<void(Value, Value, ArrayRef<int64_t>)> body) {
@@ -43,8 +44,8 @@ private:
   int64_t columns, lanes, chunk, width;
 };
 
-/// Loops over 0 <= i < extent in tiles of at most `limit`, each of a size known when it is emitted.
-void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm::function_ref<void(Value, int64_t)> body) {
+/// Loops over 0 <= i < extent in tiles of at most `limit`, each of a size known when it is emitted: body(first + i, size, whether it is the first).
+void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm::function_ref<void(Value, int64_t, bool)> body) {
   const auto widths = evenSplit(extent, limit);
   int64_t at = 0;
   for (size_t i = 0; i < widths.size();) {
@@ -52,7 +53,9 @@ void tilesOf(KernelBuilder &k, Value first, int64_t extent, int64_t limit, llvm:
     while (same < widths.size() && widths[same] == widths[i])
       ++same;
     const int64_t width = widths[i], end = at + width * int64_t(same - i);
-    k.loop(k.constant(at), k.constant(end), width, [&](Value n) { body(k.add(first, n), width); });
+    if (at == 0)
+      body(first, width, true);
+    k.loop(k.constant(at == 0 ? width : at), k.constant(end), width, [&](Value n) { body(k.add(first, n), width, false); });
     at = end, i = same;
   }
 }
@@ -66,9 +69,12 @@ bool denseFilterGradIsAtOnce(int64_t N) { return N <= mostImages; }
 
 int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, StoreLanes store) {
   const int64_t lanes = k.lanes(element), bytes = k.target.vectorBytes / lanes;
+  // An update reads and writes what is far larger than the caches: a tile's gradients wait in scratch memory until whole rows of the strip are updated,
+  // one behind the other, as memory is read best. Meanwhile it is asked for what they will read.
+  const bool staged = store.reads();
   // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
   const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);
-  Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, 8 * lanes), fewestPieces / 4);
+  Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, (staged ? 32 : 8) * lanes), fewestPieces / 4);
   const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 14);
   // Several parts of the outputs where there are few strips.
   const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, (O + rows - 1) / rows);
@@ -76,6 +82,7 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   Value x = k.buffer(0), dy = k.buffer(1), dw = k.buffer(2);
   Value strip = k.div(k.piece, parts), firstO = k.mul(k.mod(k.piece, parts), outputs);
   Value xs = k.scratch(element, strips.chunks() * images * chunk), ds = k.scratch(element, images * rows);
+  Value firstColumn = strips.firstColumn(strip), made = k.scratch(element, staged ? rows * strips.chunks() * chunk : 1);
 
   k.loop(k.constant(0), k.constant(N), images, [&](Value n) {
     Value count = k.min(k.constant(images), k.sub(k.constant(N), n)), isFirst = k.equal(n, k.constant(0));
@@ -108,9 +115,17 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
           scf::YieldOp::create(k.b, k.loc, sums);
           start.assign(branch.getResults().begin(), branch.getResults().end());
         }
-        for (int64_t i = 0; i < height; ++i)
-          for (size_t v = 0; v < vectors; ++v)
-            store.soon(address(i, v));
+        // Row by row of the strip, two vectors of them every few images.
+        constexpr int64_t unroll = 4;
+        const int64_t apart = std::clamp<int64_t>(images / height, 1, unroll), together = (height * apart + images - 1) / images;
+        auto announce = [&](Value r) {
+          for (int64_t i = 0; staged && i < together; ++i) {
+            Value at = k.add(k.mul(number, height), k.min(k.add(k.mul(k.div(r, apart), together), i), k.constant(height - 1)));
+            Value row = k.add(o, k.div(at, strips.chunks())), column = k.add(firstColumn, k.mul(k.mod(at, strips.chunks()), chunk));
+            for (size_t v = 0; v < vectors; ++v)
+              store.soon(k.add(k.add(k.mul(row, I), column), int64_t(v) * lanes));
+          }
+        };
         auto image = [&](Value r, SmallVector<Value> sums) {
           SmallVector<Value> values;
           for (size_t v = 0; v < vectors; ++v)
@@ -122,18 +137,30 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
           }
           return sums;
         };
-        constexpr int64_t unroll = 4;
         Value whole = k.mul(k.div(count, unroll), unroll);
         SmallVector<Value> sums = k.loop(k.constant(0), whole, unroll, start, [&](Value r, ValueRange carried) {
           SmallVector<Value> s(carried);
-          for (int64_t u = 0; u < unroll; ++u)
+          for (int64_t u = 0; u < unroll; ++u) {
+            if (u % apart == 0)
+              announce(k.add(r, u));
             s = image(k.add(r, u), s);
+          }
           return s;
         });
         sums = k.loop(whole, count, 1, sums, [&](Value r, ValueRange carried) { return image(r, SmallVector<Value>(carried)); });
         for (int64_t i = 0; i < height; ++i)
           for (size_t v = 0; v < vectors; ++v)
-            store(sums[i * vectors + v], address(i, v), widths[v]);
+            if (staged)
+              k.store(sums[i * vectors + v], made, k.add(k.mul(number, chunk), i * strips.chunks() * chunk + int64_t(v) * lanes), lanes);
+            else
+              store(sums[i * vectors + v], address(i, v), widths[v]);
+      });
+      k.loop(k.constant(0), k.constant(staged ? height : 0), 1, [&](Value i) {
+        strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
+          Value from = k.mul(k.add(k.mul(i, strips.chunks()), number), chunk), to = k.add(k.mul(k.add(o, i), I), column);
+          for (auto [v, width] : llvm::enumerate(widths))
+            store(k.load(made, k.add(from, v * lanes), lanes), k.add(to, v * lanes), width);
+        });
       });
     };
     Value lastO = k.min(k.add(firstO, outputs), k.constant(O));
@@ -160,17 +187,12 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
 
   /// Adds the products of `count` outputs from `o` on to the rows of the part; the first ones begin from zero.
   auto block = [&](Value o, int64_t count, bool first) {
-    Value next = k.min(k.add(o, outputs), k.constant(O - count));
-    // Row by row: the caches prefetch along rows.
-    k.loop(k.constant(0), k.constant(count), 1, [&](Value r) {
-      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
-        Value from = k.add(k.mul(k.add(o, r), I), column), to = k.add(k.mul(number, outputs * chunk), k.mul(r, chunk));
-        for (auto [v, width] : llvm::enumerate(widths))
-          k.store(k.load(w, k.add(from, v * lanes), lanes, width), panel, k.add(to, v * lanes), lanes);
-      });
-    });
+    // The next panel: of the outputs behind these, or of the next strip.
+    Value behind = k.add(o, count);
+    Value next = arith::SelectOp::create(k.b, k.loc, k.less(behind, k.constant(O)), k.mul(behind, I), k.constant(strips.chunks() * chunk));
     const int64_t stride = (outputs + lanes - 1) / lanes * lanes;
-    auto tile = [&](Value n, int64_t height) {
+    // The first tile copies the panel while it multiplies by it.
+    auto tile = [&](Value n, int64_t height, bool fillsPanel) {
       for (int64_t i = 0; i < height; ++i)
         for (int64_t at = 0; at < count; at += lanes)
           k.store(k.load(dy, k.add(k.add(k.mul(k.add(n, i), O), o), at), lanes, std::min(lanes, count - at)), ds, k.constant(i * stride + at), lanes);
@@ -184,9 +206,13 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
         auto output = [&](Value r, SmallVector<Value> s) {
           SmallVector<Value> values;
           for (size_t v = 0; v < vectors; ++v) // what the next panel is copied from
-            k.prefetch(w, k.add(k.add(k.mul(k.add(next, r), I), column), int64_t(v) * lanes));
-          for (size_t v = 0; v < vectors; ++v)
-            values.push_back(k.load(panel, k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes));
+            k.prefetch(w, k.add(k.add(k.add(next, k.mul(r, I)), column), int64_t(v) * lanes));
+          for (size_t v = 0; v < vectors; ++v) {
+            Value at = k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes);
+            values.push_back(fillsPanel ? k.load(w, k.add(k.add(k.mul(k.add(o, r), I), column), int64_t(v) * lanes), lanes, widths[v]) : k.load(panel, at, lanes));
+            if (fillsPanel)
+              k.store(values.back(), panel, at, lanes);
+          }
           for (int64_t i = 0; i < height; ++i) {
             Value grad = k.splat(k.loadScalar(ds, k.add(r, i * stride)), lanes);
             for (size_t v = 0; v < vectors; ++v)

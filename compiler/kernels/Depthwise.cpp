@@ -112,71 +112,128 @@ int64_t buildDepthwiseInputGrad(KernelBuilder &k, const WindowGeometry &g, Type 
   return DepthwiseGather(k, GatherConv::inputGrad(g, g.C), g.KW, element).run();
 }
 
-int64_t buildDepthwiseFilterGrad(KernelBuilder &k, const WindowGeometry &g, int64_t parts, Type element) {
-  constexpr int64_t blockRows = 8; // output rows whose pixels stay in the caches while all tap rows pass over them
-  int64_t lanes = k.lanes(element), images = (g.N + parts - 1) / parts, size = g.KH * g.KW * g.C;
-  Value first = k.mul(k.piece, images), last = k.min(k.add(first, images), k.constant(g.N)), base = k.mul(k.piece, size);
-  Value zero = k.zeroVector(element, lanes);
-  for (int64_t t = 0; t < g.KH * g.KW; ++t)
-    channelVectors(k, g.C, lanes, [&](Value c, int64_t width) { k.store(zero, k.buffer(2), k.add(base, k.add(c, t * g.C)), width); });
+namespace {
 
-  /// dw[kh,:,c] of the outputs rows lo <= oh < hi of image n.
-  auto tapRow = [&](Value n, Value lo, Value hi, Value kh, Value c, int64_t width) {
-    Value shift = k.add(k.mul(kh, g.DH), -g.PT); // 0 <= oh*SH + shift < H
-    if (g.PT > 0)
-      lo = k.max(lo, k.ceilDiv(k.sub(k.constant(0), shift), g.SH));
-    if ((g.OH - 1) * g.SH + (g.KH - 1) * g.DH - g.PT >= g.H)
-      hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(g.H - 1), shift), g.SH), 1));
-    Value target = k.add(base, k.add(k.mul(kh, g.KW * g.C), c));
-    SmallVector<Value> sums;
-    for (int64_t kw = 0; kw < g.KW; ++kw)
-      sums.push_back(k.load(k.buffer(2), k.add(target, kw * g.C), lanes, width));
-    sums = k.loop(lo, hi, 1, sums, [&](Value oh, ValueRange carried) {
-      SmallVector<Value> a(carried);
-      Value xRow = k.add(k.mul(k.add(k.mul(n, g.H), k.add(k.mul(oh, g.SH), shift)), g.W * g.C), c);
-      Value yRow = k.add(k.mul(k.add(k.mul(n, g.OH), oh), g.OW * g.C), c);
-      // `count` outputs from column ow on; `at` says which where it is an edge.
-      auto columns = [&](Value ow, std::optional<int64_t> at, int64_t count, SmallVector<Value> s) {
-        std::map<int64_t, Value> loaded;
-        for (int64_t q = 0; q < count; ++q) {
-          Value dy = k.load(k.buffer(1), k.add(yRow, k.mul(k.add(ow, q), g.C)), lanes, width);
-          for (int64_t kw = 0; kw < g.KW; ++kw) {
-            int64_t column = q * g.SW + kw * g.DW - g.PL;
-            if (at && (*at * g.SW + column < 0 || *at * g.SW + column >= g.W))
-              continue;
-            Value &x = loaded[column];
-            if (!x)
-              x = k.load(k.buffer(0), k.add(k.add(xRow, k.mul(ow, g.SW * g.C)), column * g.C), lanes, width);
-            s[kw] = k.fma(x, dy, s[kw]);
-          }
-        }
-        return s;
-      };
-      // Outputs whose taps all lie inside the map.
-      int64_t inner = std::min(g.OW, (g.PL + g.SW - 1) / g.SW);
-      int64_t reach = g.W - 1 - (g.KW - 1) * g.DW + g.PL, outer = std::clamp<int64_t>(reach < 0 ? 0 : reach / g.SW + 1, inner, g.OW);
-      constexpr int64_t together = 4;
-      int64_t whole = inner + (outer - inner) / together * together;
-      for (int64_t ow = 0; ow < inner; ++ow)
-        a = columns(k.constant(ow), ow, 1, a);
-      a = k.loop(k.constant(inner), k.constant(whole), together, a,
-                 [&](Value ow, ValueRange s) { return columns(ow, std::nullopt, together, SmallVector<Value>(s)); });
-      for (int64_t ow = whole; ow < g.OW; ++ow)
-        a = columns(k.constant(ow), ow, 1, a);
-      return a;
+/// The filter's gradient of one part of the images: a tile of outputs is multiplied by what as many rows of the filter see of the map as have registers, for
+/// one vector of channels behind the other. The sums wait in dw.
+class DepthwiseFilterGrad {
+public:
+  DepthwiseFilterGrad(KernelBuilder &k, const WindowGeometry &g, int64_t parts, Type element)
+      : k(k), g(g), c(GatherConv::forward(g)), images((g.N + parts - 1) / parts), lanes(k.lanes(element)), element(element) {
+    base = k.mul(k.piece, g.KH * g.KW * g.C);
+    widest = k.target.registers >= 32 ? widestTile : widestTile / 2;
+    // Registers for the sums, the gradients of a tile and a row of the filter's pixels.
+    const int64_t rows = (k.target.registers - 1 - widest) / g.KW - 1;
+    int64_t kh = 0;
+    for (int64_t count : evenSplit(g.KH, std::max<int64_t>(1, rows))) {
+      bands.push_back({kh, count});
+      kh += count;
+    }
+  }
+
+  void run() {
+    Value first = k.mul(k.piece, images), last = k.min(k.add(first, images), k.constant(g.N));
+    Value zero = k.zeroVector(element, lanes);
+    for (int64_t t = 0; t < g.KH * g.KW; ++t)
+      channelVectors(k, g.C, lanes, [&](Value ch, int64_t width) { k.store(zero, k.buffer(2), k.add(base, k.add(ch, t * g.C)), width); });
+    k.loop(first, last, 1, [&](Value n) {
+      for (const Band &band : bands)
+        image(n, band);
     });
-    for (int64_t kw = 0; kw < g.KW; ++kw)
-      k.store(sums[kw], k.buffer(2), k.add(target, kw * g.C), width);
+    k.finish();
+  }
+
+private:
+  struct Band {
+    int64_t kh, count; ///< rows of the filter
   };
-  k.loop(first, last, 1, [&](Value n) {
-    k.loop(k.constant(0), k.constant(g.OH), blockRows, [&](Value from) {
-      Value to = k.min(k.add(from, blockRows), k.constant(g.OH));
-      channelVectors(k, g.C, lanes, [&](Value c, int64_t width) {
-        k.loop(k.constant(0), k.constant(g.KH), 1, [&](Value kh) { tapRow(n, from, to, kh, c, width); });
-      });
+  KernelBuilder &k;
+  const WindowGeometry &g;
+  const GatherConv c;
+  int64_t images, lanes, widest;
+  Type element;
+  Value base; ///< of this part in dw
+  SmallVector<Band> bands;
+
+  /// The first output row whose filter row kh lies in the map, and the one behind the last.
+  std::pair<int64_t, int64_t> reachedRows(int64_t kh) const {
+    const int64_t shift = kh * g.DH - g.PT, last = g.H - 1 - shift; // 0 <= oh*SH + shift < H
+    const int64_t lo = shift < 0 ? (g.SH - 1 - shift) / g.SH : 0, hi = last < 0 ? 0 : std::min(g.OH, last / g.SH + 1);
+    return {std::min(lo, hi), hi};
+  }
+
+  /// The output rows that reach all rows of the band take them together, the others each for itself. A sum takes its rows in their order.
+  void image(Value n, const Band &band) {
+    int64_t inner = 0, outer = g.OH;
+    for (int64_t i = 0; i < band.count; ++i) {
+      const auto [lo, hi] = reachedRows(band.kh + i);
+      inner = std::max(inner, lo), outer = std::min(outer, hi);
+    }
+    outer = std::max(outer, inner);
+    auto edge = [&](int64_t first, int64_t end) {
+      for (int64_t i = 0; i < band.count; ++i) {
+        const auto [lo, hi] = reachedRows(band.kh + i);
+        rows(n, std::max(lo, first), std::min(hi, end), {band.kh + i, 1});
+      }
+    };
+    edge(0, inner);
+    rows(n, inner, outer, band);
+    edge(outer, g.OH);
+  }
+
+  void rows(Value n, int64_t lo, int64_t hi, const Band &band) {
+    k.loop(k.constant(lo), k.constant(hi), 1, [&](Value oh) {
+      for (const ColumnRun &run : columnRuns(c, c.columns.front(), widest)) {
+        auto tiles = [&](Value j) { channelVectors(k, g.C, lanes, [&](Value ch, int64_t width) { tile(n, oh, j, run, band, ch, width); }); };
+        if (run.tiles <= 1)
+          tiles(k.constant(run.first));
+        else
+          k.loop(k.constant(run.first), k.constant(run.first + run.width * run.tiles), run.width, tiles);
+      }
     });
-  });
-  k.finish();
+  }
+
+  /// Adds what the outputs n,oh,j..j+run.width-1 give to dw[band,:,ch].
+  void tile(Value n, Value oh, Value j, const ColumnRun &run, const Band &band, Value ch, int64_t width) {
+    Value row = k.add(k.mul(oh, g.SH), band.kh * g.DH - g.PT);
+    Value x = k.add(k.mul(k.add(k.mul(k.add(k.mul(n, g.H), row), g.W), k.mul(j, g.SW)), g.C), ch);
+    Value dy = k.add(k.mul(k.add(k.mul(k.add(k.mul(n, g.OH), oh), g.OW), j), g.C), ch);
+    SmallVector<Value> grads;
+    for (int64_t q = 0; q < run.width; ++q)
+      grads.push_back(k.load(k.buffer(1), k.add(dy, q * g.C), lanes, width));
+    // What the next row of outputs reads first, in the order in which it stands in memory.
+    Value nextX = k.add(k.sub(x, ch), k.mul(ch, run.width * g.SW)), nextDy = k.add(k.sub(dy, ch), k.mul(ch, run.width));
+    for (int64_t q = 0; q < run.width; ++q)
+      k.prefetch(k.buffer(1), k.add(nextDy, g.OW * g.C + q * lanes));
+    for (int64_t i = 0; i < g.SH; ++i)
+      for (int64_t q = 0; q < run.width * g.SW; ++q)
+        k.prefetch(k.buffer(0), k.add(nextX, ((band.count - 1) * g.DH + 1 + i) * g.W * g.C + q * lanes));
+    for (int64_t i = 0; i < band.count; ++i) {
+      Value dw = k.add(base, k.add(ch, (band.kh + i) * g.KW * g.C));
+      SmallVector<Value> sums;
+      for (int64_t kw = 0; kw < g.KW; ++kw)
+        sums.push_back(k.load(k.buffer(2), k.add(dw, kw * g.C), lanes, width));
+      std::map<int64_t, Value> loaded; // by column from j's
+      for (int64_t q = 0; q < run.width; ++q)
+        for (const Tap &tap : c.columns.front().taps) {
+          if (!run.reaches(c, q, tap.offset))
+            continue;
+          const int64_t column = q * g.SW + tap.offset;
+          Value &pixel = loaded[column];
+          if (!pixel)
+            pixel = k.load(k.buffer(0), k.add(x, (i * g.DH * g.W + column) * g.C), lanes, width);
+          sums[tap.k] = k.fma(pixel, grads[q], sums[tap.k]);
+        }
+      for (int64_t kw = 0; kw < g.KW; ++kw)
+        k.store(sums[kw], k.buffer(2), k.add(dw, kw * g.C), width);
+    }
+  }
+};
+
+} // namespace
+
+int64_t buildDepthwiseFilterGrad(KernelBuilder &k, const WindowGeometry &g, int64_t parts, Type element) {
+  DepthwiseFilterGrad(k, g, parts, element).run();
   return parts;
 }
 

@@ -4,9 +4,12 @@
 
 // CHECK: cnn.train_step = ["{{[^"]*}}forward:dense dense_0 x{{[0-9]+}}"]
 // CHECK-LABEL: func.func private @dense_0
-// CHECK-SAME: memref<16384xf32>, %{{.*}}: memref<49152xf32>, %{{.*}}: memref<3072xf32>
+// CHECK-SAME: memref<16384xf32>, %[[W:[a-z0-9]+]]: memref<49152xf32>, %{{.*}}: memref<3072xf32>
 // CHECK-NOT: vector.broadcast
 // CHECK: %{{.*}}:24 = scf.for
+// The weights are read where they stand, and the next ones are asked for meanwhile.
+// CHECK: memref.prefetch %[[W]]
+// CHECK: vector.load %[[W]]
 // CHECK-COUNT-24: vector.fma
 // CHECK-NOT: vector.reduction
 // CHECK: vector.shuffle
