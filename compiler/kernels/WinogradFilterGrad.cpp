@@ -116,7 +116,8 @@ public:
     channelBlock = k.mod(rest, f.channelBlocks);
     target = ends ? k.constant(0) : k.mul(k.piece, f.blockSums());
     clear();
-    runsOf(tilesOf(k.div(rest, f.channelBlocks), perPart), T, [&](Value from, Value count) {
+    const Tiles tiles = tilesOf(k.div(rest, f.channelBlocks), perPart);
+    runsOf(tiles, T, [&](Value from, Value count) {
       k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) { addGroup(group, from, count); });
     });
     if (ends)
@@ -165,8 +166,20 @@ private:
     const auto counts = transforms.between(transforms.before(from), k.add(from, count), 1, k.constant(0));
     k.loop(k.constant(0), k.constant(f.cells()), 1, [&](Value p) {
       Value slots = c.pairs ? used : slotsOf(k.add(k.mul(group, f.cells()), p), counts);
-      product(p, k.add(target, k.mul(group, f.cells() * f.cell)), slots);
+      product(p, k.add(target, k.mul(group, f.cells() * f.cell)), slots, k.add(k.mul(group, f.cells()), p));
     });
+  }
+
+  /// Asks the caches for what the update at the end of the block reads: a share with each of `parts` register tiles, so that memory is at work
+  /// while products are made.
+  void announce(Value number, int64_t parts) {
+    const int64_t units = f.outputs / f.unit, rows = f.taps() * units * f.channels, share = (rows + parts - 1) / parts;
+    for (int64_t i = 0; i < share; ++i) {
+      Value row = k.add(k.mul(number, share), i), rest = k.div(row, f.channels);
+      Value to = placeOf(k, f, channelBlock, k.mod(row, f.channels), outputBlock, k.mul(k.mod(rest, units), f.unit), lanes);
+      for (int64_t lane = 0; lane < f.unit; lane += lanes)
+        store.soon(k.add(k.add(to, k.mul(k.div(rest, units), c.C * c.block)), lane));
+    }
   }
 
   /// Adds the block's gradient to what the stripe's pieces before have left in the third buffer.
@@ -259,16 +272,17 @@ private:
   }
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
-  void product(Value p, Value target, Value count) {
+  void product(Value p, Value target, Value count, Value cell) {
     const int64_t rest = c.paddedOutputs(lanes) % f.outputs; // outputs of the last block
     if (rest == 0)
-      return product(p, target, count, f.outputs);
+      return product(p, target, count, cell, f.outputs);
     Value last = k.constant(f.outputBlocks - 1);
-    k.when(k.less(outputBlock, last), [&] { product(p, target, count, f.outputs); });
-    k.when(k.equal(outputBlock, last), [&] { product(p, target, count, rest); });
+    k.when(k.less(outputBlock, last), [&] { product(p, target, count, cell, f.outputs); });
+    k.when(k.equal(outputBlock, last), [&] { product(p, target, count, cell, rest); });
   }
-  void product(Value p, Value target, Value count, int64_t outputs) {
-    for (const LaneChunk &chunk : laneChunks(outputs, lanes)) {
+  void product(Value p, Value target, Value count, Value cell, int64_t outputs) {
+    const auto chunks = laneChunks(outputs, lanes);
+    for (const auto &[number, chunk] : llvm::enumerate(chunks)) {
       int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
       int64_t height = 1; // channels of a register tile
       constexpr int64_t enough = 8;
@@ -305,6 +319,10 @@ private:
           return s;
         });
         a = k.loop(whole, count, 1, a, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+        if (atOnce && store.reads()) {
+          const int64_t tilesOfChunk = f.channels / height, parts = c.form.cells() * tilesOfChunk * int64_t(chunks.size());
+          announce(k.add(k.mul(k.add(k.mul(cell, int64_t(chunks.size())), int64_t(number)), tilesOfChunk), k.div(ch, height)), parts);
+        }
         for (int64_t i = 0; i < height; ++i)
           for (int64_t v = 0; v < chunk.vectors; ++v)
             k.store(a[i * chunk.vectors + v], sums, address(i, v), lanes);
