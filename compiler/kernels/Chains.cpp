@@ -4,7 +4,8 @@
 //
 // A step is bound by memory wherever a kernel reads maps that the one before it has written: a batch of them is larger than the caches, a few images
 // are not. Between two sums over the whole batch (statistics of batch normalisation) every kernel needs its own images alone: normalise, convolve,
-// sum; or, backward, the gradient of the normalisation, of the convolution's input, the next sums. Kernels, pieces and bits stay as they are.
+// sum; or, backward, the gradient of the normalisation, of the convolution's input and of its filter, the next sums. Kernels, pieces and bits stay as
+// they are. Where pieces add to the sums of a stripe, a thread runs the stripe's units in order.
 #include "compiler/kernels/Program.h"
 #include "runtime/abi.h"
 
@@ -43,7 +44,6 @@ static int64_t elementBytes(uint32_t kind) {
 }
 int64_t bytesOf(const LaunchArgument &a) { return a.elements * elementBytes(a.elementKind); }
 
-
 namespace {
 
 constexpr int64_t forever = std::numeric_limits<int64_t>::max();
@@ -57,6 +57,11 @@ bool conflict(const Launch &a, const Launch &b) {
       if (x.buffer == y.buffer && (x.isOutput || y.isOutput))
         return true;
   return false;
+}
+
+/// Whether it makes again what another launch has made.
+bool isAgain(const Program &program, const Launch &l) {
+  return std::any_of(l.arguments.begin(), l.arguments.end(), [&](const LaunchArgument &a) { return a.isOutput && program.buffers[a.buffer].renews >= 0; });
 }
 
 class ChainFinder {
@@ -92,7 +97,7 @@ private:
           return std::any_of(with.begin(), with.end(), [&](size_t m) { return conflict(pending[m], pending[l]); });
         };
         for (size_t l = 1; l < std::min<size_t>(pending.size(), mostWalked); ++l) {
-          if (!conflicts(behind, l) && joins(pending, members, l) && (!isAgain(pending[l]) || readerJoins(pending, members, l, behind))) {
+          if (!conflicts(behind, l) && joins(pending, members, l) && (!isAgain(program, pending[l]) || readerJoins(pending, members, l, behind))) {
             members.push_back(l);
             hoisted = before, deferred = behind, walked = l + 1;
           } else if (!conflicts(members, l) && !conflicts(behind, l)) {
@@ -136,7 +141,7 @@ private:
     const Launch &next = pending[l];
     if (!granuleOf(next) || next.images != pending[members[0]].images)
       return false;
-    bool takes = next.mayRenew && isAgain(next); // whoever reads it comes next
+    bool takes = isAgain(program, next); // whoever reads it comes next
     for (size_t m : members)
       for (const LaunchArgument &x : pending[m].arguments)
         for (const LaunchArgument &y : next.arguments) {
@@ -166,9 +171,6 @@ private:
         units = std::max({int64_t(1), units, l.piecesOfStripe / g.pieces * g.images / unit});
       }
     return units;
-  }
-  bool isAgain(const Launch &l) const {
-    return std::any_of(l.arguments.begin(), l.arguments.end(), [&](const LaunchArgument &a) { return a.isOutput && program.buffers[a.buffer].renews >= 0; });
   }
   /// The most that all units together touch between one touch of a map and the next of the same one.
   static int64_t reuseBytes(const std::vector<Launch> &pending, const std::vector<size_t> &members) {
@@ -271,11 +273,8 @@ void formChains(Program &program, int64_t cacheBytes) {
 
 void dissolveChains(Program &program) {
   program.chains.clear();
-  auto isAgain = [&](const Launch &l) {
-    return std::any_of(l.arguments.begin(), l.arguments.end(), [&](const LaunchArgument &a) { return a.isOutput && program.buffers[a.buffer].renews >= 0; });
-  };
   for (size_t l = program.launches.size(); l-- > 0;)
-    if (isAgain(program.launches[l])) {
+    if (isAgain(program, program.launches[l])) {
       program.launches.erase(program.launches.begin() + l);
       program.lossLaunch -= int64_t(l) < program.lossLaunch;
     }

@@ -53,7 +53,8 @@ static void printJson(const cnn_model &model, const Description &d) {
       {"batch", d.batch}, {"input", {d.channels, d.height, d.width}}, {"classes", d.classes}, {"layers", layers}, {"parameters", parameters},
       {"parameter_count", parameterCount(d)},
       {"memory", {{"tensors", tensorBytes(model, d)}, {"train_arena", model.train_step.arena_bytes}, {"infer_arena", model.infer.arena_bytes},
-                  {"infer_one_arena", model.infer_one.arena_bytes}}},
+                  {"infer_one_arena", model.infer_one.arena_bytes}, {"train_thread", model.train_step.local_bytes},
+                  {"infer_thread", model.infer.local_bytes}}},
       {"train", {{"epochs", d.train.epochs}, {"optimizer", d.train.optimizer}, {"lr", d.train.lr}, {"schedule", d.train.schedule},
                  {"loss", d.train.loss.kind}, {"smoothing", d.train.loss.smoothing}, {"class_weights", d.train.loss.weights}, {"loss_args", d.train.loss.args}, {"load", loads}, {"freeze", d.train.freeze}, {"seed", d.train.seed}}}};
   fmt::print("{}\n", object.dump(2, ' ', false, Json::error_handler_t::replace));
@@ -80,8 +81,9 @@ static void printText(const cnn_model &model, const Description &d) {
   }
   const double mib = 1 << 20;
   fmt::print("\nparameters  {}\nMACs        {} an image\n", parameterCount(d), macs);
-  fmt::print("memory      {:.1f} MiB tensors with optimiser states, {:.1f} MiB arena to train, {:.1f} MiB to infer a batch, {:.1f} MiB one image\n",
-             double(tensorBytes(model, d)) / mib, double(model.train_step.arena_bytes) / mib, double(model.infer.arena_bytes) / mib,
+  fmt::print("memory      {:.1f} MiB tensors with optimiser states, {:.1f} MiB arena to train and {:.1f} MiB a thread, {:.1f} and {:.1f} MiB to infer a batch, {:.1f} MiB one image\n",
+             double(tensorBytes(model, d)) / mib, double(model.train_step.arena_bytes) / mib, double(model.train_step.local_bytes) / mib,
+             double(model.infer.arena_bytes) / mib, double(model.infer.local_bytes) / mib,
              double(model.infer_one.arena_bytes) / mib);
   fmt::print("training    {} epochs, {}, lr {}{}{}\n", d.train.epochs, d.train.optimizer, d.train.lr, d.train.schedule.empty() ? "" : ", schedule ",
              d.train.schedule);
