@@ -67,14 +67,20 @@ def measure(a, channels, side, layer, folder):
     return json.loads(r.stdout)["kernels"], 2 * macs * a.batch / 1e9
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser(text):
+    """The options that programs which measure layers share; `text`: what they do."""
+    p = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--cnnc", default="build/bin/cnnc")
     p.add_argument("--mcpu", default="native")
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--batch", type=int, default=32)
     p.add_argument("--dtype", default="f32")
     p.add_argument("--only", default="")
+    return p
+
+
+def main():
+    p = parser(__doc__)
     p.add_argument("--json")
     a = p.parse_args()
     rows = []

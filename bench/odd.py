@@ -6,11 +6,10 @@
 Both layers are measured as bench/kernels.py does it, turn and turn about. A line a pair: picoseconds a multiply-add of the definition, of the odd layer and of the
 round one, and how many times longer the odd one takes, for the forward form, the input's gradient and the filter's gradient with its update. A kernel that
 prepares another one counts with it. The last line names the worst ratio; exit status 1 where it passes 1.25."""
-import argparse
 import sys
 import tempfile
 
-from kernels import CONTRACTIONS, measure
+from kernels import CONTRACTIONS, measure, parser
 
 BOUND = 1.25
 # The odd layer and the round one: name, channels and side of the map that is read, the layer.
@@ -52,13 +51,7 @@ def times(kernels):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--cnnc", default="build/bin/cnnc")
-    p.add_argument("--mcpu", default="native")
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--batch", type=int, default=32)
-    p.add_argument("--dtype", default="f32")
-    p.add_argument("--only", default="")
+    p = parser(__doc__)
     p.add_argument("--rounds", type=int, default=3)
     a = p.parse_args()
     print(f"{'odd layer':26} {'round neighbour':16}" + "".join(f"{f + ' ps':>15} {'round':>7} {'ratio':>6}" for f in FORMS), flush=True)
