@@ -36,13 +36,11 @@ static void runUnit(const cnn_chain &chain, uint32_t k, void *const *buffers, in
     kernel.run(buffers, piece);
 }
 
-/// `use(unit)` for each unit, those of a stripe in order.
+/// `use(first, end)` for the units of each stripe, which are to run in order.
 template <class Use> static void inStripes(Device &device, const cnn_chain &chain, const Use &use) {
   const int64_t units = std::max<int64_t>(1, chain.units_of_stripe);
-  device.pool.parallelFor((chain.units + units - 1) / units, [&](int64_t stripe) {
-    for (int64_t unit = stripe * units; unit < std::min((stripe + 1) * units, chain.units); ++unit)
-      use(unit);
-  });
+  device.pool.parallelFor((chain.units + units - 1) / units,
+                          [&](int64_t stripe) { use(stripe * units, std::min((stripe + 1) * units, chain.units)); });
 }
 
 /// The buffers of a chain's kernels as its units see them.
@@ -57,25 +55,16 @@ public:
 
   /// For a thread and a unit. Kernels count the images of a local map from the batch's first on: it begins before the unit's part.
   void moveTo(int thread, int64_t unit) {
-    size_t at = 0;
-    for (uint32_t k = 0; k < chain.n_kernels && !moved.empty(); ++k)
-      for (uint32_t i = 0; i < chain.kernels[k]->n_buffers; ++i, ++at)
-        if (const int64_t bytes = chain.local_bytes[at])
-          moved[at] = static_cast<char *>(buffers[k][i]) + (int64_t(chain.local_stride) * thread - unit * bytes);
-    first = moved.data();
+    place([&](void *own, int64_t bytes) { return static_cast<char *>(own) + (int64_t(chain.local_stride) * thread - unit * bytes); });
   }
   /// Local maps get memory of their own, as large as the whole map.
   void keepAll() {
-    size_t at = 0;
-    for (uint32_t k = 0; k < chain.n_kernels && !moved.empty(); ++k)
-      for (uint32_t i = 0; i < chain.kernels[k]->n_buffers; ++i, ++at)
-        if (const int64_t bytes = chain.local_bytes[at]) {
-          AlignedBuffer &whole = wholes[{buffers[k][i], bytes}];
-          if (!whole.data())
-            whole = AlignedBuffer(size_t(chain.units * bytes));
-          moved[at] = whole.data();
-        }
-    first = moved.data();
+    place([&](void *own, int64_t bytes) {
+      AlignedBuffer &whole = wholes[{own, bytes}];
+      if (!whole.data())
+        whole = AlignedBuffer(size_t(chain.units * bytes));
+      return whole.bytes();
+    });
   }
   /// To be asked for in the order of the kernels, once a unit.
   void *const *of(uint32_t k) {
@@ -87,6 +76,16 @@ public:
   }
 
 private:
+  /// Puts each local map where `placeOf` says, of its place in the first thread's part and a unit's bytes.
+  template <class PlaceOf> void place(const PlaceOf &placeOf) {
+    size_t at = 0;
+    for (uint32_t k = 0; k < chain.n_kernels && !moved.empty(); ++k)
+      for (uint32_t i = 0; i < chain.kernels[k]->n_buffers; ++i, ++at)
+        if (const int64_t bytes = chain.local_bytes[at])
+          moved[at] = placeOf(buffers[k][i], bytes);
+    first = moved.data();
+  }
+
   const cnn_chain &chain;
   void *const *const *buffers;
   std::vector<void *> moved; ///< all kernels' buffers, one behind the other; empty where no map is local
@@ -96,11 +95,13 @@ private:
 
 /// `use(k, buffers, unit)` for each kernel of each unit.
 template <class Use> static void runUnits(Device &device, const cnn_chain &chain, void *const *const *buffers, const Use &use) {
-  inStripes(device, chain, [&](int64_t unit) {
+  inStripes(device, chain, [&](int64_t first, int64_t end) {
     UnitBuffers ofUnit(chain, buffers);
-    ofUnit.moveTo(ThreadPool::current(), unit);
-    for (uint32_t k = 0; k < chain.n_kernels; ++k)
-      use(k, ofUnit.of(k), unit);
+    for (int64_t unit = first; unit < end; ++unit) {
+      ofUnit.moveTo(ThreadPool::current(), unit);
+      for (uint32_t k = 0; k < chain.n_kernels; ++k)
+        use(k, ofUnit.of(k), unit);
+    }
   });
 }
 
@@ -111,7 +112,10 @@ static void runKernels(Device &device, const cnn_chain &chain, void *const *cons
   for (uint32_t k = 0; k < chain.n_kernels; ++k) {
     void *const *those = whole.of(k);
     const auto start = Clock::now();
-    inStripes(device, chain, [&](int64_t unit) { runUnit(chain, k, those, unit); });
+    inStripes(device, chain, [&](int64_t first, int64_t end) {
+      for (int64_t unit = first; unit < end; ++unit)
+        runUnit(chain, k, those, unit);
+    });
     const auto end = Clock::now();
     device.observer->launched(*chain.kernels[k], those, std::chrono::duration<double>(end - start).count(), end);
   }
