@@ -33,4 +33,34 @@ bool amxIsByImage(const GatherConv &c, const TargetInfo &target);
 /// Buffers: x, w, y, as those of buildGatherConv.
 int64_t buildAmxConv(KernelBuilder &k, const GatherConv &c);
 
+/// A filter's gradient as products of tiles: 16 input channels x pixels times pixels x 16 filters, summed over the pixels.
+struct AmxFilterGrad {
+  FilterGrad f;       ///< by elements; parts and stripes tell what pieces sum up. Where the filter covers a pixel alone, pixels are its images.
+  bool split = false; ///< x and dy are f32, each the sum of two bf16, of which three products are made
+  int64_t perImage = 1; ///< of f's images, in one of the map
+
+  bool bySamples = false; ///< the 32 pixels of a product are one pixel of 32 images, else neighbours in a row of planes
+  bool gathers = false;   ///< rows are channels of all taps, else of one tap at a time
+  bool once = false;      ///< a tile's sum is whole before it leaves its register
+  bool inPlace = false;   ///< sums are kept in dw, else in memory of the piece
+  int64_t taps = 1, rows = 1;                ///< of a filter, as products see them
+  int64_t rowTiles = 1, laneTiles = 1;       ///< of dw
+  int64_t laneTilesOfBlock = 1;              ///< where a block of filters is no multiple of a tile, else 1
+  int64_t panelRows = 1, panelLanes = 1;     ///< tiles of a piece
+  int64_t groups = 1;                        ///< by samples: groups of 32 that are brought in at once
+  int64_t images = 1, outRows = 1;           ///< of planes that are brought in at once
+  int64_t width = 1, steps = 1;              ///< of planes: pixels of a row, products along them all
+
+  /// f with its parts or stripes.
+  static AmxFilterGrad of(const FilterGrad &f, bool split);
+  explicit operator bool() const { return bytes() <= (7 << 18); }
+  int64_t panels() const { return ((rowTiles + panelRows - 1) / panelRows) * ((laneTiles + panelLanes - 1) / panelLanes); }
+  int64_t pieces() const;
+  int64_t bytes() const; ///< of its stack
+  /// Whether sums are whole when they go through the kernel's `store`.
+  bool endsAlone() const { return f.parts == 1 && !f.stripes; }
+};
+/// Buffers: x, dy, dw.
+int64_t buildAmxFilterGrad(KernelBuilder &k, const AmxFilterGrad &a, StoreLanes store);
+
 } // namespace cnnc

@@ -8,9 +8,8 @@
 // Split, x = hi + lo and w = hi + lo of bf16 each, and the sum is of lo hi, hi lo and hi hi: planes and filters are there twice, high parts first.
 // What is left out of a product is at most 3 * 2^-18 of it.
 #include "compiler/kernels/Amx.h"
+#include "compiler/kernels/AmxPlanes.h"
 #include "compiler/target/Tiles.h"
-
-#include <numeric>
 
 using namespace mlir;
 
@@ -27,31 +26,6 @@ int64_t widestDivisor(int64_t n, int64_t most) {
   return d;
 }
 
-/// What the taps of all phases reach along an axis, from its lowest offset on.
-struct Reach {
-  int64_t lowest = 0, span = 0; ///< offsets lowest .. lowest + span
-  int64_t step = 1, residues = 1;
-  int64_t count = 0; ///< outputs of the longest phase
-
-  Reach(const std::vector<Phase> &phases, int64_t step) : step(step) {
-    int64_t highest = 0;
-    bool any = false;
-    for (const Phase &p : phases) {
-      count = std::max(count, p.count);
-      for (const Tap &tap : p.taps) {
-        lowest = any ? std::min(lowest, tap.offset) : tap.offset;
-        highest = any ? std::max(highest, tap.offset) : tap.offset;
-        any = true;
-      }
-    }
-    span = highest - lowest;
-    residues = std::min(step, span + 1);
-  }
-  int64_t lines(int64_t outputs) const { return outputs + span / step; }
-  int64_t residue(int64_t offset) const { return (offset - lowest) % step; }
-  int64_t line(int64_t offset) const { return (offset - lowest) / step; }
-};
-
 /// How one kernel is cut.
 struct Shape {
   Reach rows, columns;
@@ -63,7 +37,7 @@ struct Shape {
   int64_t parts;       ///< of bf16 that make an element of x
   int64_t images, rowsPerPiece, imagePieces, rowPieces, blockPieces; ///< rowsPerPiece counts rows of a phase
 
-  Shape(const GatherConv &c, const TargetInfo &target) : rows(c.rows, c.sourceStepH), columns(c.columns, c.sourceStepW) {
+  Shape(const GatherConv &c, const TargetInfo &target) : rows(Reach::of(c.rows, c.sourceStepH)), columns(Reach::of(c.columns, c.sourceStepW)) {
     channels = 2 * c.inChannels;
     pairs = widestDivisor(c.inChannels, Tiles::most);
     lanes = widestDivisor(c.block, Tiles::most);
@@ -83,12 +57,12 @@ struct Shape {
     rowsPerPiece = rows.count;
     while (images < c.N && images * rows.count * width() < tileRows) // small images share tiles
       images *= 2;
-    while (images > 1 && copies && bytes(images, rowsPerPiece) > planeBytes)
+    while (images > 1 && copies && bytes(c, images, rowsPerPiece) > planeBytes)
       images /= 2;
     if (images == 1) {
       const int64_t parts = std::clamp<int64_t>(int64_t(imageWork / goal), 1, rows.count);
       rowsPerPiece = (rows.count + parts - 1) / parts;
-      while (rowsPerPiece > 1 && copies && bytes(1, rowsPerPiece) > planeBytes)
+      while (rowsPerPiece > 1 && copies && bytes(c, 1, rowsPerPiece) > planeBytes)
         rowsPerPiece = (rowsPerPiece + 1) / 2;
     }
     imagePieces = (c.N + images - 1) / images, rowPieces = (rows.count + rowsPerPiece - 1) / rowsPerPiece;
@@ -104,19 +78,21 @@ struct Shape {
   }
   int64_t width() const { return columns.lines(columns.count); }
   int64_t height() const { return rows.lines(rowsPerPiece); }
-  /// Pixels of one plane.
-  int64_t planePixels(int64_t ofImages, int64_t ofRows) const { return ofImages * rows.lines(ofRows) * width(); }
-  /// With what tiles read behind the last pixel.
-  int64_t pixels(int64_t ofImages, int64_t ofRows) const {
-    return rows.residues * columns.residues * planePixels(ofImages, ofRows) + tileRows + rows.line(rows.lowest + rows.span) * width() + width();
+  /// What a piece of so many images and rows of a phase copies.
+  Planes planes(const GatherConv &c, int64_t ofImages, int64_t ofRows) const {
+    Planes p;
+    p.rows = rows, p.columns = columns, p.IH = c.IH, p.IW = c.IW, p.xChannels = p.channels = channels, p.images = ofImages, p.outRows = ofRows;
+    p.width = width(), p.terms = parts;
+    p.slack = tileRows + rows.line(rows.lowest + rows.span) * width() + width(); // what tiles read behind the last pixel
+    return p;
   }
-  int64_t bytes(int64_t ofImages, int64_t ofRows) const { return pixels(ofImages, ofRows) * channels * parts * 2; }
+  int64_t bytes(const GatherConv &c, int64_t ofImages, int64_t ofRows) const { return planes(c, ofImages, ofRows).bytes(); }
 };
 
 class AmxConv {
 public:
   AmxConv(KernelBuilder &k, const GatherConv &c)
-      : k(k), c(c), s(c, k.target), tiles(k), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
+      : k(k), c(c), s(c, k.target), copy(s.planes(c, s.images, s.rowsPerPiece)), tiles(k), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
 
   int64_t run() {
     Value rowPiece = k.mod(k.piece, s.rowPieces), rest = k.div(k.piece, s.rowPieces);
@@ -126,8 +102,8 @@ public:
     firstRow = k.mul(rowPiece, s.rowsPerPiece);
     sums = k.scratch(k.b.getF32Type(), tileRows * tileRows);
     if (s.copies) {
-      planes = k.scratch(k.b.getBF16Type(), partElements() * s.parts);
-      fill();
+      planes = k.scratch(k.b.getBF16Type(), copy.bytes() / 2);
+      copy.fill(k, x, planes, firstImage, imageCount, firstRow);
     }
     auto block = [&](Value number) {
       const int64_t atOnce = s.lanes * s.lanesAtOnce;
@@ -148,68 +124,12 @@ private:
   KernelBuilder &k;
   const GatherConv &c;
   const Shape s;
+  const Planes copy;
   Tiles tiles;
   Value x, w, y, planes, sums, firstImage, imageCount, firstRow;
 
   /// From the high parts of x, or its planes, to the low ones.
-  int64_t partElements() const { return s.copies ? s.pixels(s.images, s.rowsPerPiece) * s.channels : c.N * c.IH * c.IW * s.channels; }
-
-  /// Moves elements that lie side by side; from = null: zeros.
-  void move(Value from, Value to, int64_t elements) {
-    constexpr int64_t lanes = 32;
-    auto some = [&](Value at, int64_t width) {
-      auto type = VectorType::get(width, k.b.getBF16Type());
-      if (from && c.split) {
-        auto [high, low] = k.split(k.load(x, k.add(from, at), width));
-        k.store(high, planes, k.add(to, at), width);
-        return k.store(low, planes, k.add(k.add(to, at), partElements()), width);
-      }
-      Value values = from ? Value(vector::LoadOp::create(k.b, k.loc, type, x, k.add(from, at)))
-                          : Value(arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type)));
-      for (int64_t part = 0; part < s.parts; ++part)
-        vector::StoreOp::create(k.b, k.loc, values, planes, k.add(k.add(to, at), part * partElements()));
-    };
-    const int64_t whole = elements / lanes * lanes;
-    k.loop(k.constant(0), k.constant(whole), lanes, [&](Value at) { some(at, lanes); });
-    if (whole < elements)
-      some(k.constant(whole), elements - whole);
-  }
-
-  void fill() {
-    const int64_t width = s.width();
-    for (int64_t a = 0; a < s.rows.residues; ++a)
-      for (int64_t b = 0; b < s.columns.residues; ++b) {
-        // Columns q with 0 <= q*step + b + lowest < IW are those of x.
-        const int64_t first = b + s.columns.lowest, step = s.columns.step;
-        const int64_t from = std::clamp<int64_t>(first < 0 ? (-first + step - 1) / step : 0, 0, width);
-        const int64_t end = std::clamp<int64_t>(c.IW - first > 0 ? (c.IW - first + step - 1) / step : 0, from, width);
-        k.loop(k.constant(0), imageCount, 1, [&](Value m) {
-          k.loop(k.constant(0), k.constant(s.height()), 1, [&](Value line) {
-            Value pixel = k.add(k.mul(k.add(k.mul(m, s.height()), line), width), (a * s.columns.residues + b) * s.planePixels(s.images, s.rowsPerPiece));
-            Value to = k.mul(pixel, s.channels);
-            Value row = k.add(k.mul(k.add(firstRow, line), s.rows.step), a + s.rows.lowest);
-            Value inside = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ult, row, k.constant(c.IH));
-            auto branch = scf::IfOp::create(k.b, k.loc, inside, /*withElseRegion=*/true);
-            OpBuilder::InsertionGuard guard(k.b);
-            k.b.setInsertionPointToStart(&branch.getElseRegion().front());
-            move({}, to, width * s.channels);
-            k.b.setInsertionPointToStart(&branch.getThenRegion().front());
-            Value source = k.mul(k.add(k.mul(k.add(firstImage, m), c.IH), row), c.IW);
-            auto sourceAt = [&](int64_t q) { return k.mul(k.add(source, q * step + first), s.channels); };
-            if (from > 0)
-              move({}, to, from * s.channels);
-            if (end > from && step == 1)
-              move(sourceAt(from), k.add(to, from * s.channels), (end - from) * s.channels);
-            else if (end > from)
-              k.loop(k.constant(from), k.constant(end), 1, [&](Value q) {
-                move(k.mul(k.add(k.add(source, k.mul(q, step)), first), s.channels), k.add(to, k.mul(q, s.channels)), s.channels);
-              });
-            if (end < width)
-              move({}, k.add(to, end * s.channels), (width - end) * s.channels);
-          });
-        });
-      }
-  }
+  int64_t partElements() const { return s.copies ? copy.termElements() : c.N * c.IH * c.IW * s.channels; }
 
   /// The outputs of one phase that the piece makes, for the lanes from wBase (pairs) and outBase (channels) on.
   void phase(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
@@ -296,7 +216,7 @@ private:
     for (const Tap &row : rows.taps)
       for (const Tap &column : columns.taps) {
         const int64_t plane = s.rows.residue(row.offset) * s.columns.residues + s.columns.residue(column.offset);
-        const int64_t offset = plane * s.planePixels(s.images, s.rowsPerPiece) + s.rows.line(row.offset) * s.width() + s.columns.line(column.offset);
+        const int64_t offset = plane * copy.planePixels() + s.rows.line(row.offset) * s.width() + s.columns.line(column.offset);
         Value from = k.mul(k.add(pixel, s.copies ? offset : 0), s.channels), filter = k.add(wBase, row.k * c.wRow + column.k * c.wColumn);
         acc = k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, acc, [&](Value pair, ValueRange carried) {
           return addProducts(SmallVector<Value>(carried), k.add(from, k.mul(pair, 2)), k.add(filter, k.mul(pair, c.wChannel)));
@@ -315,7 +235,7 @@ bool amxTakes(const GatherConv &c, const TargetInfo &target) {
     return false;
   constexpr int64_t enough = 8; // half a tile
   const Shape s(c, target);
-  return s.pairs >= enough && s.lanes >= enough && (!s.copies || s.bytes(s.images, s.rowsPerPiece) <= planeBytes);
+  return s.pairs >= enough && s.lanes >= enough && (!s.copies || s.bytes(c, s.images, s.rowsPerPiece) <= planeBytes);
 }
 
 bool amxReadsInPlace(const GatherConv &c, const TargetInfo &target) { return !Shape(c, target).copies; }

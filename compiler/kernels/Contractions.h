@@ -163,6 +163,8 @@ struct Transposition {
 std::string textOf(llvm::ArrayRef<int64_t> numbers);
 /// target[to + s*targetRow + r] = source[from + r*sourceRow + s] for r, s < lanes.
 void transposeTile(KernelBuilder &k, mlir::Value source, mlir::Value from, int64_t sourceRow, mlir::Value target, mlir::Value to, int64_t targetRow, mlir::Type element);
+/// q vectors whose 128-bit parts each hold q elements: the q x q square in each part transposed.
+llvm::SmallVector<mlir::Value> transposedQuarters(KernelBuilder &k, llvm::SmallVector<mlir::Value> v);
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, mlir::Type element);
 
 /// The filter [O/block][KH][KW][C/G][block] as [C/block'][KH][KW][O/G][block'], what the input gradient reads.

@@ -84,6 +84,8 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     FilterGrad direct = FilterGrad::of(g);
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
+    if (filterGradOfTiles(op, family, key, direct, x, dy))
+      return success();
     if (winogradPays(g, c, direct.flops(), target, lanes)) {
       winogradFilterGrad(op, c, x, dy);
     } else if (target.dotsPairs && dy.element.isBF16()) {
@@ -109,14 +111,16 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     }
   } else if (family == "dense_filter_grad") { // x (N,I), dy (N,O): dy is broadcast, the lanes run along i
     Memory x = left(g.N * g.C), dy = right(g.N * g.O);
+    FilterGrad f;
+    f.N = g.N, f.xChannels = g.O, f.yChannels = g.C;
+    f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
+    if (filterGradOfTiles(op, family, key, f, dy, x))
+      return success();
     if (!target.dotsPairs || !x.element.isBF16() || !dy.element.isBF16()) {
       launchGradient(loc, family, g.text(), {read(x), read(dy)}, gradient(op, g.O * g.C, denseFilterGradIsAtOnce(g.N)), 2ull * g.N * g.C * g.O,
                      [&](KernelBuilder &k, StoreLanes store) { return buildDenseFilterGrad(k, g.N, g.C, g.O, element, store); });
     } else {
-      FilterGrad f;
-      f.pairs = true;
-      f.N = (g.N + 1) / 2, f.xChannels = g.O, f.yChannels = g.C;
-      f.block = filterBlock(g.C), f.wBlock = f.block, f.wChannel = g.C;
+      f.pairs = true, f.N = (g.N + 1) / 2;
       x = packPairs(loc, PairPacking::neighbours(1, g.N, g.C), x), dy = packPairs(loc, PairPacking::neighbours(1, g.N, g.O), dy);
       filterGrad(op, family, key, f, dy, x);
     }
@@ -289,6 +293,37 @@ void Lowering::summedParts(Location loc, int64_t parts, const Gradient &out, llv
   Memory sums = scratchMemory(parts * out.memory.elements, out.memory.element);
   partial({sums, {}});
   combine(loc, sums.ref, out.memory.element, out, parts, /*isMax=*/false);
+}
+
+bool Lowering::filterGradOfTiles(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy) {
+  constexpr int64_t leastPixels = 16; // half a product's
+  const bool split = target.splitsF32 && x.element.isF32() && dy.element.isF32();
+  if (!target.amx || f.groups != 1 || f.N * f.OH * f.OW < leastPixels || !(split || x.element.isBF16() || dy.element.isBF16()))
+    return false;
+  constexpr int64_t leastOfPiece = 256, fewestPieces = 8;
+  const bool summed = f.N == program.batch && GradStripes::mayHold(f.size() * 4);
+  AmxFilterGrad a;
+  if (summed && (f.stripes = GradStripes::of(f.N, f.OH * f.OW, leastOfPiece)))
+    a = AmxFilterGrad::of(f, split);
+  if (!f.stripes || !a) {
+    f.stripes = {};
+    if (a = AmxFilterGrad::of(f, split); a.pieces() < fewestPieces)
+      f.parts = filterGradParts(f, 4), a = AmxFilterGrad::of(f, split);
+  }
+  if (!a)
+    return false;
+  Gradient dw = gradient(op, f.size(), true);
+  auto build = [&](KernelBuilder &k, StoreLanes store) { return buildAmxFilterGrad(k, a, store); };
+  if (f.stripes) {
+    stripedGrad(op.getLoc(), family, (key + "tiles").str(), f.stripes, x, dy, dw, f.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
+      return build(k, {[](Value, Value, int64_t) {}});
+    });
+    return true;
+  }
+  summedParts(op.getLoc(), f.parts, dw, [&](const Gradient &out) {
+    launchGradient(op.getLoc(), family, (key + (split ? "tiles of parts" : "tiles")).str(), {read(x), read(dy)}, out, f.flops(), build);
+  });
+  return true;
 }
 
 void Lowering::filterGrad(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy) {

@@ -215,6 +215,8 @@ private:
   GradStripes stripes(int64_t N, int64_t work, int64_t leastWork, const Gradient &dw) const;
   /// Launches the kernel that sums stripes into its third buffer, and their sum.
   void stripedGrad(Location loc, StringRef family, StringRef key, const GradStripes &s, const Memory &x, const Memory &dy, const Gradient &dw, uint64_t flops, Build build);
+  /// The gradient in tiles of AMX, where the processor has them and there are pixels enough to fill some. False: nothing was made.
+  bool filterGradOfTiles(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy);
   void filterGrad(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy);
 
   /// The convolution in Winograd's form; w in the layout that `c.block` states.

@@ -25,8 +25,8 @@ std::string Transposition::text() const {
 /// x86 shuffles run within 128 bits, everything else crosses lanes at three times the cost.
 constexpr int64_t quarterBytes = 16;
 
-/// q vectors whose 128-bit parts each hold q elements: transposes the q x q square in each part, in log2(q) rounds of unpack.
-static SmallVector<Value> transposedQuarters(KernelBuilder &k, SmallVector<Value> v) {
+/// In log2(q) rounds of unpack.
+SmallVector<Value> transposedQuarters(KernelBuilder &k, SmallVector<Value> v) {
   const int64_t q = v.size(), lanes = cast<VectorType>(v[0].getType()).getNumElements();
   auto unpack = [&](Value x, Value y, int64_t half) {
     SmallVector<int64_t> mask;

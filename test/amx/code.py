@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Reads the disassembly of kernels for AMX.
 In: llvm-objdump's output, the products that two tiles make (1; 3 of parts of f32).  Out: a line a function with products of tiles; exit status 1
-where there are fewer than 4 such functions, where one configures its tiles more than once, where between a loop's label and its jump back tiles
-that were multiplied are stored and loaded again, or where the loop loads more than each of its tiles once."""
+where there are fewer than 4 such functions, where one configures its tiles more than once and once behind each call, where between a loop's label
+and its jump back tiles that were multiplied are stored and loaded again, or where the loop loads more than each of its tiles once."""
 import re
 import sys
 
-# (products, loads) of two tiles of pixels with two of filters, and with one.
-once = {1: {(4, 4), (2, 3)}, 3: {(12, 8), (6, 6)}}[int(sys.argv[2])]
+# (products, loads) of two tiles with two, two with one, and one with one.
+once = {1: {(4, 4), (2, 3), (1, 2)}, 3: {(12, 8), (6, 6), (3, 4)}}[int(sys.argv[2])]
 functions = re.split(r"^[0-9a-f]+ <(.*)>:$", open(sys.argv[1], encoding="utf-8").read(), flags=re.M)
 found = failed = 0
 for name, body in zip(functions[1::2], functions[2::2]):
@@ -16,6 +16,7 @@ for name, body in zip(functions[1::2], functions[2::2]):
         continue
     found += 1
     configurations = sum(op == "ldtilecfg" for _, op, _ in lines)
+    calls = sum(op.startswith("call") for _, op, _ in lines)
     spills = loads = 0
     for at, op, rest in lines:
         target = re.match(r"(?:0x)?([0-9a-f]+)", rest) if op.startswith("j") else None
@@ -27,5 +28,5 @@ for name, body in zip(functions[1::2], functions[2::2]):
             spills += "tilestored" in loop or "ldtilecfg" in loop
             loads += (loop.count("tdpbf16ps"), loop.count("tileloadd")) not in once
     print(f"{name}: {configurations} ldtilecfg, {spills} loops with spills, {loads} that load a tile twice")
-    failed |= configurations != 1 or spills > 0 or loads > 0
+    failed |= not 1 <= configurations <= 1 + calls or spills > 0 or loads > 0
 sys.exit(failed or found < 4)
