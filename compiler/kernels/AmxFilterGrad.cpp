@@ -2,12 +2,13 @@
 // In: AmxFilterGrad, buffers x, dy, dw.  Out: loops that bring x and dy into the order of tiles and add up the products of two tiles with two.
 //
 // A sum over pixels needs the pixels side by side: x is transposed, to rows of one channel, and two pixels of dy are interleaved. Which 32 pixels
-// share a product is free. By samples, they are the same pixel of 32 images: taps that fall into the padding are left out, no tile is read across
-// its lines, and nothing is lost but where the images are no multiple of 32. Else they are neighbours in planes, where a tap is a shift, and the
-// padding between rows is multiplied with zeros.
+// share a product is free. By samples, they are the same pixel of 32 images: taps that fall into the padding are left out, and nothing is lost but
+// where the images are no multiple of 32. Else they are neighbours in planes, where a tap is a shift, and the padding between rows is multiplied
+// with zeros. What is shifted is dy, whose pairs are whole lines of the cache: twice, from pixels of even and of odd numbers. Where x has few
+// channels, those of all taps make the rows of a tile together.
 //
-// What is brought in at once stays in the second-level cache, and the products along it are made in runs that stay in the first, for all tiles in
-// turn: between runs the sums wait in memory.
+// What is brought in at once stays in the second-level cache, and the products along it are made in runs that stay in the first, for all tiles and
+// taps in turn: between runs the sums wait in memory, and come back while the run before is multiplied.
 #include "compiler/kernels/Amx.h"
 #include "compiler/kernels/AmxPlanes.h"
 #include "compiler/target/Tiles.h"
@@ -23,7 +24,7 @@ constexpr int64_t tile = Tiles::most, depth = 2 * tile; ///< rows or lanes of a 
 constexpr int64_t tileElements = tile * depth;          ///< of bf16
 constexpr int64_t sumElements = tile * tile;
 constexpr int64_t eighth = 8; ///< channels that are transposed at once: of 128 bits
-constexpr int64_t runSteps = 8; ///< products along a run
+constexpr int64_t runSteps = 40; ///< products along a run
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
@@ -44,20 +45,27 @@ int64_t reachOf(const Planes &p) { return p.rows.line(p.rows.lowest + p.rows.spa
 /// Extents of the memory that a piece of planes has.
 struct PlaneRows {
   Planes planes;
-  int64_t pixels;   ///< of each residue that are transposed
-  int64_t pitch;    ///< elements from one channel's row to the next: an odd number of cache lines
-  int64_t gathered; ///< the same of the rows of taps, where they are gathered
-  int64_t pairs;    ///< of dy, of one tile of filters
+  int64_t steps;    ///< products along x: taps shift it against dy
+  int64_t pitch;    ///< where rows of taps are gathered: elements from one channel's row to the next
+  int64_t pairs;    ///< of dy, of one tile of filters, with zeros before and behind them
+  int64_t copies;   ///< of dy: pairs that begin at even pixels, and at odd ones
+  static constexpr int64_t before = tile, behind = 2 * tile;
+
   PlaneRows(const AmxFilterGrad &a) : planes(planesOf(a)) {
-    auto odd = [](int64_t elements) { return (ceilDiv(elements, depth) | 1) * depth; };
-    pixels = roundUp(a.steps * depth + reachOf(planes), depth);
-    planes.slack = std::max<int64_t>(0, pixels - planes.planePixels());
-    pitch = odd(pixels), gathered = odd(a.steps * depth);
-    pairs = std::max(a.steps * tile, planes.images * planes.height() * planes.width / 2) + tile;
+    const int64_t reach = reachOf(planes);
+    steps = a.gathers ? a.steps : a.steps + ceilDiv(reach, depth);
+    pitch = a.gathers ? roundUp(a.steps * depth + reach, depth) : 0;
+    planes.slack = std::max<int64_t>(0, (a.gathers ? pitch : steps * depth) - planes.planePixels());
+    pairs = before + std::max(a.steps * tile, planes.images * planes.height() * planes.width / 2) + behind;
+    copies = 1;
+    for (int64_t l = 0; l < a.f.KW && !a.gathers; ++l)
+      copies = std::max(copies, 1 + l * a.f.DW / a.f.SW % 2);
   }
   int64_t residues() const { return planes.rows.residues * planes.columns.residues; }
-  int64_t channelRows(const AmxFilterGrad &a) const { return a.gathers ? planes.channels : a.panelRows * tile; }
-  int64_t turned(const AmxFilterGrad &a) const { return residues() * channelRows(a) * pitch; }
+  /// Elements of x in tiles, of each term.
+  int64_t turned(const AmxFilterGrad &a) const { return (a.gathers ? 1 : residues()) * steps * a.panelRows * tileElements; }
+  int64_t channelRows() const { return residues() * planes.channels * pitch; }
+  int64_t paired(const AmxFilterGrad &a) const { return copies * a.panelLanes * pairs * depth; }
 };
 
 class Grad {
@@ -113,11 +121,10 @@ private:
   const int64_t terms;
   Value x, dy, dw;
   Value firstLaneTile, firstRowTile, laneTiles, rowTiles, firstImage, lastImage, out, isFirst;
-  Value planes, turned, gathered, paired, sums;
+  Value planes, channelRows, turned, paired, sums;
 
   int64_t turnedTerm() const { return a.bySamples ? a.groups * f.H * f.W * a.panelRows * tileElements : rows.turned(a); }
-  int64_t gatheredTerm() const { return a.panelRows * tile * rows.gathered; }
-  int64_t pairedTerm() const { return a.panelLanes * (a.bySamples ? a.groups * f.OH * f.OW * tileElements : rows.pairs * depth); }
+  int64_t pairedTerm() const { return a.bySamples ? a.groups * f.OH * f.OW * a.panelLanes * tileElements : rows.paired(a); }
 
   void allocate() {
     Type narrow = k.b.getBF16Type();
@@ -127,7 +134,10 @@ private:
       return;
     planes = k.scratch(narrow, rows.planes.bytes() / 2);
     if (a.gathers)
-      gathered = k.scratch(narrow, terms * gatheredTerm());
+      channelRows = k.scratch(narrow, terms * rows.channelRows());
+    k.loop(k.constant(0), k.constant(terms * rows.copies * a.panelLanes), 1, [&](Value number) {
+      k.loop(k.constant(0), k.constant(rows.before), 1, [&](Value pair) { storeBits(zeros(depth), paired, k.mul(k.add(k.mul(number, rows.pairs), pair), depth)); });
+    });
     // What is read beside what is brought in must be finite: it is multiplied with zeros.
     const bool always = f.N % a.images == 0 && (!f.stripes || f.stripes.imagesOfPiece % a.images == 0) && ceilDiv(f.N, f.parts) % a.images == 0;
     if (!always || rows.planes.slack)
@@ -284,64 +294,82 @@ private:
       p.fill(k, x, planes, n, count, firstRow);
     }
     k.loop(k.constant(0), k.constant(rows.residues()), 1, [&](Value residue) {
-      k.loop(k.constant(0), k.constant(p.channels), eighth, [&](Value c) {
-        Value row = k.mul(k.add(k.mul(residue, rows.channelRows(a)), c), rows.pitch), plane = k.mul(residue, p.planePixels());
-        k.loop(k.constant(0), k.constant(rows.pixels), depth, [&](Value pixel) {
-          Value from = k.add(k.mul(k.add(plane, pixel), p.channels), c);
+      k.loop(k.constant(0), k.constant(a.gathers ? rows.pitch / depth : rows.steps), 1, [&](Value step) {
+        k.loop(k.constant(0), k.constant(p.channels), eighth, [&](Value c) {
+          Value from = k.add(k.mul(k.add(k.mul(residue, p.planePixels()), k.mul(step, depth)), p.channels), c);
+          Value toRow = k.add(k.mul(k.add(k.mul(residue, p.channels), c), rows.pitch), k.mul(step, depth));
+          Value toTile = tileOf(k.add(k.mul(residue, rows.steps), step), c);
           for (int64_t term = 0; term < terms; ++term)
             turn([&](int64_t s) {
               auto type = VectorType::get(eighth, k.b.getBF16Type());
               return bits(vector::LoadOp::create(k.b, k.loc, type, planes, k.add(from, s * p.channels + term * p.termElements())));
-            }, turned, k.add(k.add(row, pixel), term * turnedTerm()), rows.pitch);
+            }, a.gathers ? channelRows : turned, k.add(a.gathers ? toRow : toTile, term * (a.gathers ? rows.channelRows() : turnedTerm())), a.gathers ? rows.pitch : depth);
         });
       });
     });
     if (a.gathers)
       gather();
-    const int64_t pairsOfRow = p.width / 2, whole = f.OW / 2;
-    eachLaneTile([&](Value number, Value filter, Value, int64_t width) {
-      Value base = k.mul(number, rows.pairs);
-      auto clearPairs = [&](Value from, Value to) {
-        k.loop(from, to, 1, [&](Value pair) {
-          for (int64_t term = 0; term < terms; ++term)
-            storeBits(zeros(depth), paired, k.add(k.mul(k.add(base, pair), depth), term * pairedTerm()));
-        });
-      };
-      k.loop(k.constant(0), count, 1, [&](Value m) {
-        k.loop(k.constant(0), rowCount, 1, [&](Value i) {
-          Value from = k.mul(k.add(k.mul(k.add(n, m), f.OH), k.add(firstRow, i)), f.OW);
-          Value pairs = k.mul(k.add(k.mul(m, p.height()), i), pairsOfRow);
-          auto pair = [&](Value j, bool hasHigh) {
-            Value at = k.add(k.mul(k.add(from, k.mul(j, 2)), f.yChannels), filter);
-            auto low = narrowed(dy, at, tile, width);
-            auto high = hasHigh ? narrowed(dy, k.add(at, f.yChannels), tile, width) : SmallVector<Value>(terms);
-            for (int64_t term = 0; term < terms; ++term)
-              storePair(low[term], high[term], k.add(k.mul(k.add(k.add(base, pairs), j), depth), term * pairedTerm()));
-          };
-          k.loop(k.constant(0), k.constant(whole), 1, [&](Value j) { pair(j, true); });
-          if (f.OW % 2)
-            pair(k.constant(whole), false);
-          clearPairs(k.add(pairs, whole + f.OW % 2), k.add(pairs, pairsOfRow));
-        });
-        if (a.images > 1)
-          clearPairs(k.mul(k.add(k.mul(m, p.height()), f.OH), pairsOfRow), k.mul(k.mul(k.add(m, 1), p.height()), pairsOfRow));
+    const int64_t pairsOfRow = p.width / 2;
+    /// The first element of a pair, counted from the first that is no zero, of one copy.
+    auto place = [&](int64_t copy, Value number, Value pair, int64_t term) {
+      return k.add(k.mul(k.add(k.add(k.mul(number, rows.pairs), pair), rows.before), depth), copy * a.panelLanes * rows.pairs * depth + term * pairedTerm());
+    };
+    auto clearPairs = [&](int64_t copy, Value number, Value from, Value to) {
+      k.loop(from, to, 1, [&](Value pair) {
+        for (int64_t term = 0; term < terms; ++term)
+          storeBits(zeros(depth), paired, place(copy, number, pair, term));
       });
+    };
+    k.loop(k.constant(0), count, 1, [&](Value m) {
+      k.loop(k.constant(0), rowCount, 1, [&](Value i) {
+        Value from = k.mul(k.add(k.mul(k.add(n, m), f.OH), k.add(firstRow, i)), f.OW), first = k.mul(k.add(k.mul(m, p.height()), i), pairsOfRow);
+        eachLaneTile([&](Value number, Value filter, Value, int64_t width) {
+          for (int64_t copy = 0; copy < rows.copies; ++copy) {
+            auto pair = [&](Value j, bool hasLow, bool hasHigh) {
+              Value at = k.add(k.mul(k.add(k.add(from, k.mul(j, 2)), -copy), f.yChannels), filter);
+              auto low = hasLow ? narrowed(dy, at, tile, width) : SmallVector<Value>(terms, zeros(tile));
+              auto high = hasHigh ? narrowed(dy, k.add(at, f.yChannels), tile, width) : SmallVector<Value>(terms);
+              for (int64_t term = 0; term < terms; ++term)
+                storePair(low[term], high[term], place(copy, number, k.add(first, j), term));
+            };
+            // Pairs j have pixels 2j - copy and 2j - copy + 1.
+            const int64_t whole = (f.OW + copy) / 2, all = (f.OW + copy + 1) / 2;
+            if (copy)
+              pair(k.constant(0), false, true);
+            k.loop(k.constant(copy), k.constant(whole), 1, [&](Value j) { pair(j, true, true); });
+            if (whole < all && whole >= copy)
+              pair(k.constant(whole), true, false);
+            clearPairs(copy, number, k.add(first, all), k.add(first, pairsOfRow));
+          }
+        });
+      });
+      if (a.images > 1)
+        eachLaneTile([&](Value number, Value, Value, int64_t) {
+          for (int64_t copy = 0; copy < rows.copies; ++copy)
+            clearPairs(copy, number, k.mul(k.add(k.mul(m, p.height()), f.OH), pairsOfRow), k.mul(k.mul(k.add(m, 1), p.height()), pairsOfRow));
+        });
+    });
+    eachLaneTile([&](Value number, Value, Value, int64_t) {
       Value end = k.div(pixelCount, 2);
-      clearPairs(end, k.add(end, tile));
+      for (int64_t copy = 0; copy < rows.copies; ++copy)
+        clearPairs(copy, number, end, k.add(end, tile + 1));
     });
   }
+
+  /// The first element of the row of channel `c` in the tiles of 32 pixels `number`.
+  Value tileOf(Value number, Value c) { return k.mul(k.add(k.mul(number, a.panelRows * tile), c), depth); }
 
   /// Rows of all taps, each the row of a channel from its tap's shift on.
   void gather() {
     const Planes &p = rows.planes;
-    k.loop(k.constant(0), k.constant(a.steps * depth), depth, [&](Value pixel) {
+    k.loop(k.constant(0), k.constant(a.steps), 1, [&](Value step) {
       for (int64_t row = 0; row < a.rows; ++row) {
         const int64_t channel = row % f.xChannels, tap = row / f.xChannels, r = tap / f.KW * f.DH, l = tap % f.KW * f.DW;
         const int64_t residue = r % f.SH * p.columns.residues + l % f.SW, shift = r / f.SH * p.width + l / f.SW;
         for (int64_t term = 0; term < terms; ++term) {
-          Value from = k.add(pixel, (residue * p.channels + channel) * rows.pitch + shift + term * turnedTerm());
-          Value values = vector::LoadOp::create(k.b, k.loc, VectorType::get(depth, k.b.getBF16Type()), turned, from);
-          vector::StoreOp::create(k.b, k.loc, values, gathered, k.add(pixel, row * rows.gathered + term * gatheredTerm()));
+          Value from = k.add(k.mul(step, depth), (residue * p.channels + channel) * rows.pitch + shift + term * rows.channelRows());
+          Value values = vector::LoadOp::create(k.b, k.loc, VectorType::get(depth, k.b.getBF16Type()), channelRows, from);
+          vector::StoreOp::create(k.b, k.loc, values, turned, k.add(tileOf(step, k.constant(row)), term * turnedTerm()));
         }
       }
     });
@@ -364,26 +392,39 @@ private:
     });
   }
 
-  /// The cell's sums, and what `products` adds to them, of one tap.
-  void addToSums(Value rt, int64_t nr, Value lt, int64_t nl, Value tap, llvm::function_ref<SmallVector<Value>(SmallVector<Value>)> products) {
-    SmallVector<Value> places, values;
+  /// Where a tile's sums are kept.
+  Value sumAt(Value rt, Value lt, Value tap) {
+    if (!a.inPlace)
+      return k.mul(k.add(k.mul(k.add(k.mul(lt, a.taps), tap), a.panelRows), rt), sumElements);
+    Value filter = k.mul(lt, tile), at = k.add(k.mul(k.div(filter, f.block), f.wBlock), k.mod(filter, f.block));
+    return k.add(out, k.add(k.add(at, k.mul(tap, f.wColumn)), k.mul(k.mul(rt, tile), f.wChannel)));
+  }
+  int64_t sumPitch() const { return a.inPlace ? f.wChannel : tile; }
+
+  /// The cell's sums, and what `products` adds to them, of one tap. With each of its products it calls `ahead` with the number of products
+  /// before, so that the sums of tap `next` come closer.
+  using Ahead = llvm::function_ref<void(Value)>;
+  void addToSums(Value rt, int64_t nr, Value lt, int64_t nl, Value tap, Value next, llvm::function_ref<SmallVector<Value>(SmallVector<Value>, Ahead)> products) {
+    SmallVector<Value> places, values, nexts;
     for (int64_t i = 0; i < nr; ++i)
       for (int64_t v = 0; v < nl; ++v) {
-        if (a.once) {
-          places.push_back(k.constant((i * nl + v) * sumElements));
-        } else if (a.inPlace) {
-          Value filter = k.mul(k.add(lt, v), tile);
-          Value at = k.add(k.mul(k.div(filter, f.block), f.wBlock), k.mod(filter, f.block));
-          at = k.add(k.add(at, k.mul(tap, f.wColumn)), k.mul(k.mul(k.add(rt, i), tile), f.wChannel));
-          places.push_back(k.add(out, at));
-        } else {
-          places.push_back(sumAt(k.add(rt, i), k.add(lt, v), tap));
-        }
-        values.push_back(a.once ? tiles.zero(tile, tile) : tiles.load(a.inPlace ? dw : sums, places.back(), a.inPlace ? f.wChannel : tile, tile, tile));
+        places.push_back(a.once ? k.constant((i * nl + v) * sumElements) : sumAt(k.add(rt, i), k.add(lt, v), tap));
+        if (!a.once)
+          nexts.push_back(sumAt(k.add(rt, i), k.add(lt, v), next));
+        values.push_back(a.once ? tiles.zero(tile, tile) : tiles.load(a.inPlace ? dw : sums, places.back(), sumPitch(), tile, tile));
       }
-    values = products(values);
+    auto ahead = [&](Value step) {
+      if (a.once)
+        return;
+      constexpr int64_t linesOfStep = tile / 4; // of each tile
+      Value row = k.mul(k.mod(step, 4), linesOfStep);
+      for (Value place : nexts)
+        for (int64_t r = 0; r < linesOfStep; ++r)
+          memref::PrefetchOp::create(k.b, k.loc, a.inPlace ? dw : sums, k.add(place, k.mul(k.add(row, r), sumPitch())), /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+    };
+    values = products(values, ahead);
     for (auto [value, place] : llvm::zip(values, places))
-      tiles.store(value, a.inPlace ? dw : sums, place, a.inPlace ? f.wChannel : tile, tile, tile);
+      tiles.store(value, a.inPlace ? dw : sums, place, sumPitch(), tile, tile);
     if (a.once)
       for (int64_t v = 0; v < nl; ++v)
         laneTile(k.add(lt, v), [&](Value, Value, Value inRow, int64_t width) {
@@ -393,7 +434,6 @@ private:
           });
         });
   }
-  Value sumAt(Value rt, Value lt, Value tap) { return k.mul(k.add(k.mul(k.add(k.mul(lt, a.taps), tap), a.panelRows), rt), sumElements); }
 
   /// A row of a tile's sums goes where it belongs, if the filter has it.
   void endRow(Value inPiece, Value tap, Value inRow, Value values, int64_t width) {
@@ -427,12 +467,9 @@ private:
   /// The sums and the products of one run of 32 pixels: x from the element xAt of its tiles on, dy from yAt.
   SmallVector<Value> multiply(SmallVector<Value> values, int64_t nr, int64_t nl, Value xAt, Value yAt) {
     enum Term { high, low };
-    const bool fromGathered = !a.bySamples && a.gathers;
-    Value source = fromGathered ? gathered : turned;
-    const int64_t pitch = a.bySamples ? depth : a.gathers ? rows.gathered : rows.pitch;
     SmallVector<Value> xs(nr), ys(nl);
     auto loadX = [&](int64_t i, Term term) {
-      xs[i] = tiles.load(source, k.add(xAt, i * tile * pitch + term * (fromGathered ? gatheredTerm() : turnedTerm())), pitch, tile, tile);
+      xs[i] = tiles.load(turned, k.add(xAt, i * tileElements + term * turnedTerm()), depth, tile, tile);
     };
     auto loadY = [&](int64_t v, Term term) {
       const int64_t ofTile = a.bySamples ? tileElements : rows.pairs * depth;
@@ -483,13 +520,15 @@ private:
           auto [rowShift, rowLo, rowHi] = reached(kh, f.DH, f.SH, f.PT, f.H, f.OH, f.KH, firstRow, lastRow);
           k.loop(k.constant(0), k.constant(f.KW), 1, [&, rowShift = rowShift, rowLo = rowLo, rowHi = rowHi](Value kw) {
             auto [shift, lo, hi] = reached(kw, f.DW, f.SW, f.PL, f.W, f.OW, f.KW, k.constant(0), k.constant(f.OW));
-            addToSums(rt, nr, lt, nl, k.add(k.mul(kh, f.KW), kw), [&, shift = shift, lo = lo, hi = hi](SmallVector<Value> values) {
+            Value tap = k.add(k.mul(kh, f.KW), kw);
+            addToSums(rt, nr, lt, nl, tap, k.add(tap, 1), [&, shift = shift, lo = lo, hi = hi](SmallVector<Value> values, Ahead ahead) {
               return k.loop(k.constant(0), count, 1, values, [&](Value group, ValueRange ofGroup) {
                 return k.loop(rowLo, rowHi, 1, ofGroup, [&](Value i, ValueRange ofRow) {
                   Value xRow = k.mul(k.add(k.mul(group, f.H), k.add(k.mul(i, f.SH), rowShift)), f.W);
                   Value yRow = k.mul(k.add(k.mul(group, f.OH), i), f.OW);
                   return k.loop(lo, hi, 1, ofRow, [&](Value j, ValueRange carried) {
                     Value xPixel = k.add(xRow, k.add(k.mul(j, f.SW), shift)), yPixel = k.add(yRow, j);
+                    ahead(f.OW > 1 ? j : group);
                     return multiply(SmallVector<Value>(carried), nr, nl, k.mul(k.add(k.mul(xPixel, a.panelRows), rt), tileElements),
                                     k.mul(k.add(k.mul(yPixel, a.panelLanes), lt), tileElements));
                   });
@@ -507,29 +546,33 @@ private:
     Value rowCount = f.OH % a.outRows == 0 ? k.constant(a.outRows) : k.min(k.constant(a.outRows), k.sub(k.constant(f.OH), firstRow));
     Value pixels = k.mul(k.add(k.mul(k.sub(count, k.constant(1)), p.height()), rowCount), p.width);
     bringPlanes(n, count, firstRow, rowCount, pixels);
-    Value steps = k.ceilDiv(pixels, depth);
-    const int64_t runs = ceilDiv(a.steps, runSteps), ofRun = ceilDiv(a.steps, runs);
-    k.loop(k.constant(0), steps, ofRun, [&](Value firstStep) {
-      Value from = k.mul(firstStep, depth), to = k.mul(k.min(k.add(firstStep, ofRun), steps), depth);
+    const int64_t runs = ceilDiv(rows.steps, runSteps), ofRun = ceilDiv(rows.steps, runs);
+    k.loop(k.constant(0), k.constant(rows.steps), ofRun, [&](Value firstStep) {
+      Value lastStep = k.add(firstStep, ofRun);
       eachCell([&](Value rt, int64_t nr, Value lt, int64_t nl) {
-        auto tap = [&](Value number, Value row, Value shift) {
-          addToSums(rt, nr, lt, nl, number, [&](SmallVector<Value> values) {
-            return k.loop(from, to, depth, values, [&](Value pixel, ValueRange carried) {
-              Value y = k.mul(k.add(k.mul(lt, rows.pairs), k.div(pixel, 2)), depth);
-              return multiply(SmallVector<Value>(carried), nr, nl, k.add(k.add(row, shift), pixel), y);
+        auto tap = [&](Value number, Value next, Value residue, Value shift, int64_t copy) {
+          // Products whose pixels of x, from the shift on, meet one of dy.
+          Value lo = k.max(firstStep, k.div(shift, depth)), hi = k.min(lastStep, k.ceilDiv(k.add(shift, pixels), depth));
+          addToSums(rt, nr, lt, nl, number, next, [&](SmallVector<Value> values, Ahead ahead) {
+            return k.loop(lo, hi, 1, values, [&](Value step, ValueRange carried) {
+              ahead(step);
+              Value pair = k.div(k.add(k.sub(k.add(k.mul(step, depth), 2 * rows.before), shift), copy), 2); // never below zero
+              Value y = k.mul(k.add(k.mul(lt, rows.pairs), pair), depth);
+              return multiply(SmallVector<Value>(carried), nr, nl, tileOf(k.add(k.mul(residue, rows.steps), step), k.mul(rt, tile)),
+                              k.add(y, copy * a.panelLanes * rows.pairs * depth));
             });
           });
         };
         if (a.gathers)
-          return tap(k.constant(0), k.mul(k.mul(rt, tile), rows.gathered), k.constant(0));
-        k.loop(k.constant(0), k.constant(f.KH), 1, [&](Value kh) {
-          k.loop(k.constant(0), k.constant(f.KW), 1, [&](Value kw) {
-            Value r = k.mul(kh, f.DH), l = k.mul(kw, f.DW);
-            Value residue = k.add(k.mul(k.mod(r, f.SH), p.columns.residues), k.mod(l, f.SW));
-            Value row = k.mul(k.add(k.mul(residue, a.panelRows * tile), k.mul(rt, tile)), rows.pitch);
-            tap(k.add(k.mul(kh, f.KW), kw), row, k.add(k.mul(k.div(r, f.SH), p.width), k.div(l, f.SW)));
-          });
-        });
+          return tap(k.constant(0), k.constant(0), k.constant(0), k.constant(0), 0);
+        for (int64_t copy = 0; copy < rows.copies; ++copy)
+          for (int64_t kw = 0; kw < f.KW; ++kw)
+            if (const int64_t l = kw * f.DW; l / f.SW % 2 == copy)
+              k.loop(k.constant(0), k.constant(f.KH), 1, [&](Value kh) {
+                Value r = k.mul(kh, f.DH), residue = k.add(k.mul(k.mod(r, f.SH), p.columns.residues), l % f.SW);
+                Value number = k.add(k.mul(kh, f.KW), kw);
+                tap(number, k.add(number, f.KW), residue, k.add(k.mul(k.div(r, f.SH), p.width), l / f.SW), copy);
+              });
       });
     });
   }
@@ -543,7 +586,7 @@ int64_t AmxFilterGrad::bytes() const {
   if (bySamples)
     return all + 2 * terms * tileElements * groups * (panelRows * f.H * f.W + panelLanes * f.OH * f.OW);
   const PlaneRows r(*this);
-  return all + r.planes.bytes() + 2 * terms * (r.turned(*this) + r.pairs * depth * panelLanes + (gathers ? panelRows * tile * r.gathered : 0));
+  return all + r.planes.bytes() + 2 * terms * (r.turned(*this) + r.paired(*this) + r.channelRows());
 }
 
 int64_t AmxFilterGrad::pieces() const { return panels() * (f.stripes ? f.stripes.pieces(f.N / perImage) : f.parts); }
