@@ -1,9 +1,10 @@
 // Convolution as products of tiles: 16 pixels x pairs of channels times pairs of channels x 16 filters.
 // In: GatherConv of pairs, buffers x, w, y.  Out: loops whose inner body loads two tiles of pixels and two of filters and multiplies each with each.
 //
-// A piece copies its rows of x, with the padding around them, into planes of its own: one for each residue of the stride, so that the pixels that a
-// tap reads follow one another. A tile runs on over the ends of rows; what it makes of the pixels between them is not stored. Where there is no
-// padding and no stride, tiles are read from x itself.
+// Which pixels share a tile (Order): where there is no padding and no stride, neighbours in x itself. On small maps the same pixel of 16 images, in
+// x too, and taps that fall into the padding are left out. Else a piece copies its rows of x, with the padding around them, into planes of its own:
+// one for each residue of the stride, so that the pixels that a tap reads follow one another. A tile is a part of a row there; where rows are too
+// short for that, tiles run on over their ends, and what they make of the pixels between rows is not stored.
 //
 // Split, x = hi + lo and w = hi + lo of bf16 each, and the sum is of lo hi, hi lo and hi hi: planes and filters are there twice, high parts first.
 // What is left out of a product is at most 3 * 2^-18 of it.
@@ -26,6 +27,14 @@ int64_t widestDivisor(int64_t n, int64_t most) {
   return d;
 }
 
+/// Which pixels share a tile.
+enum class Order {
+  InPlace,   ///< neighbours in x, which is read as it is
+  Samples,   ///< one pixel of 16 images, likewise
+  Lines,     ///< neighbours in a row, of planes
+  Positions, ///< neighbours in planes, over the ends of rows
+};
+
 /// How one kernel is cut.
 struct Shape {
   Reach rows, columns;
@@ -33,7 +42,9 @@ struct Shape {
   int64_t pairs;       ///< of a tile
   int64_t lanes;       ///< filters of a tile
   int64_t lanesAtOnce; ///< 1 or 2 tiles of them
+  Order order;
   bool copies;         ///< x goes through planes
+  int64_t pixels;      ///< of a tile
   int64_t parts;       ///< of bf16 that make an element of x
   int64_t images, rowsPerPiece, imagePieces, rowPieces, blockPieces; ///< rowsPerPiece counts rows of a phase
 
@@ -48,6 +59,16 @@ struct Shape {
              c.N * c.OH * c.OW < tileRows;
     if (c.split && !copies) // x is taken apart on the way where a tile's rows find room
       copies = (std::max(tileRows, c.OW) + tileRows + 2 * c.OW) * channels * parts * 2 <= planeBytes;
+    constexpr int64_t fewest = 12; // pixels that make use of a tile
+    pixels = Tiles::most;
+    if (!copies)
+      order = Order::InPlace;
+    else if (columns.count >= fewest)
+      order = Order::Lines, pixels = evenSplit(columns.count, Tiles::most).front();
+    else if (!c.split && c.N % tileRows == 0)
+      order = Order::Samples, copies = false;
+    else
+      order = Order::Positions;
     constexpr double most = 3e7, least = 2e6, pieces = 8;
     const double goal = std::clamp(double(c.flops()) / pieces, least, most), filterBytes = double(c.outChannels) * channels * taps(c) * parts * 2;
     // A filter that does not stay in the cache is shared out, and each block reads the planes again.
@@ -64,6 +85,12 @@ struct Shape {
       rowsPerPiece = (rows.count + parts - 1) / parts;
       while (rowsPerPiece > 1 && copies && bytes(c, 1, rowsPerPiece) > planeBytes)
         rowsPerPiece = (rowsPerPiece + 1) / 2;
+    }
+    if (order == Order::Samples) {
+      constexpr int64_t enough = 16;
+      images = tileRows, rowsPerPiece = rows.count;
+      if (c.N / images < enough)
+        blockPieces = c.outChannels / c.block;
     }
     imagePieces = (c.N + images - 1) / images, rowPieces = (rows.count + rowsPerPiece - 1) / rowsPerPiece;
   }
@@ -108,9 +135,11 @@ public:
     auto block = [&](Value number) {
       const int64_t atOnce = s.lanes * s.lanesAtOnce;
       k.loop(k.constant(0), k.constant(c.block), atOnce, [&](Value lane) {
+        Value filter = k.add(k.mul(number, c.wBlock), lane), channel = k.add(k.mul(number, c.block), lane);
         for (const Phase &rows : c.rows)
           for (const Phase &columns : c.columns)
-            phase(rows, columns, k.add(k.mul(number, c.wBlock), lane), k.add(k.mul(number, c.block), lane));
+            s.order == Order::Lines ? lines(rows, columns, filter, channel)
+            : s.order == Order::Samples ? samples(rows, columns, filter, channel) : positions(rows, columns, filter, channel);
       });
     };
     if (s.blockPieces > 1)
@@ -131,8 +160,79 @@ private:
   /// From the high parts of x, or its planes, to the low ones.
   int64_t partElements() const { return s.copies ? copy.termElements() : c.N * c.IH * c.IW * s.channels; }
 
-  /// The outputs of one phase that the piece makes, for the lanes from wBase (pairs) and outBase (channels) on.
-  void phase(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
+  // The outputs of one phase that the piece makes, for the lanes from wBase (pairs) and outBase (channels) on.
+
+  void lines(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
+    const int64_t tilesOfLine = (columns.count + s.pixels - 1) / s.pixels;
+    Value rowCount = rows.count % s.rowsPerPiece == 0 ? k.constant(s.rowsPerPiece) : k.min(k.constant(s.rowsPerPiece), k.sub(k.constant(rows.count), firstRow));
+    Value count = k.mul(rowCount, tilesOfLine);
+    k.loop(k.constant(0), imageCount, 1, [&](Value m) {
+      k.loop(k.constant(0), count, rowTiles, [&](Value t) {
+        SmallVector<Value> pixel, out, width;
+        for (int64_t i = 0; i < rowTiles; ++i) { // an odd last tile is made twice
+          Value number = i ? k.min(k.add(t, i), k.sub(count, k.constant(1))) : t;
+          Value line = k.div(number, tilesOfLine), j = k.mul(k.mod(number, tilesOfLine), s.pixels);
+          pixel.push_back(k.add(k.mul(k.add(k.mul(m, s.height()), line), s.width()), j));
+          Value row = k.add(k.mul(k.add(firstRow, line), rows.step), rows.start), column = k.add(k.mul(j, columns.step), columns.start);
+          out.push_back(k.add(k.mul(k.add(k.mul(k.add(firstImage, m), c.OH), row), c.OW), column));
+          width.push_back(columns.count % s.pixels == 0 ? k.constant(s.pixels) : k.min(k.constant(s.pixels), k.sub(k.constant(columns.count), j)));
+        }
+        products(rows, columns, pixel, wBase);
+        for (int64_t i = 0; i < rowTiles; ++i)
+          storePixels(i, width[i], out[i], columns.step, outBase);
+      });
+    });
+  }
+
+  void samples(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
+    const int64_t image = c.IH * c.IW * s.channels;
+    k.loop(k.constant(0), k.constant(rows.count), 1, [&](Value i) {
+      k.loop(k.constant(0), k.constant(columns.count), 1, [&](Value j) {
+        SmallVector<Value> acc;
+        for (int64_t t = 0; t < rowTiles * s.lanesAtOnce; ++t)
+          acc.push_back(tiles.zero(s.pixels, s.lanes));
+        if (!rows.taps.empty() && !columns.taps.empty()) {
+          const Taps r(k, rows, i, c.sourceStepH, c.IH), l(k, columns, j, c.sourceStepW, c.IW);
+          acc = k.loop(r.lo, r.hi, 1, acc, [&](Value t, ValueRange ofRow) {
+            Value row = k.add(k.mul(firstImage, c.IH), r.source(k, t)), filterRow = k.add(wBase, k.mul(r.filter(k, t), c.wRow));
+            return k.loop(l.lo, l.hi, 1, ofRow, [&](Value u, ValueRange ofTap) {
+              Value from = k.mul(k.add(k.mul(row, c.IW), l.source(k, u)), s.channels), filter = k.add(filterRow, k.mul(l.filter(k, u), c.wColumn));
+              return k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, ofTap, [&](Value pair, ValueRange carried) {
+                Value first = k.add(from, k.mul(pair, 2));
+                return addProducts(SmallVector<Value>(carried), {first, k.add(first, Tiles::most * image)}, image, k.add(filter, k.mul(pair, c.wChannel)));
+              });
+            });
+          });
+        }
+        storeSums(acc);
+        Value row = k.add(k.mul(i, rows.step), rows.start), column = k.add(k.mul(j, columns.step), columns.start);
+        for (int64_t t = 0; t < rowTiles; ++t) {
+          Value out = k.add(k.mul(k.add(k.mul(k.add(firstImage, t * Tiles::most), c.OH), row), c.OW), column);
+          storePixels(t, k.constant(Tiles::most), out, c.OH * c.OW, outBase);
+        }
+      });
+    });
+  }
+
+  /// The taps lo <= t < hi of an axis that output i of a phase reaches.
+  struct Taps {
+    int64_t stride = 1, first, firstK, kStride = 0;
+    Value base, lo, hi;
+    Taps(KernelBuilder &k, const Phase &p, Value i, int64_t step, int64_t extent) : first(p.taps.front().offset), firstK(p.taps.front().k) {
+      const int64_t taps = p.taps.size();
+      if (taps > 1)
+        stride = p.taps[1].offset - first, kStride = p.taps[1].k - firstK; // offsets ascend
+      base = k.add(k.mul(i, step), first), lo = k.constant(0), hi = k.constant(taps);
+      if (first < 0)
+        lo = k.max(lo, k.ceilDiv(k.sub(k.constant(0), base), stride));
+      if ((p.count - 1) * step + first + (taps - 1) * stride >= extent)
+        hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(extent - 1), base), stride), 1));
+    }
+    Value source(KernelBuilder &k, Value t) const { return k.add(base, k.mul(t, stride)); }
+    Value filter(KernelBuilder &k, Value t) const { return k.add(k.mul(t, kStride), firstK); }
+  };
+
+  void positions(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
     Value rowCount = k.min(k.constant(s.rowsPerPiece), k.sub(k.constant(rows.count), firstRow));
     const int64_t width = s.width();
     // The last pixel that counts ends the piece; of several images, those between them are walked over.
@@ -145,46 +245,61 @@ private:
     k.loop(k.constant(0), pixels, tileRows, [&](Value p) {
       // A tile that would end behind x begins earlier, and what it makes twice is not stored.
       Value start = s.copies ? p : k.min(p, k.sub(k.constant(c.N * c.IH * c.IW - tileRows), source));
-      products(rows, columns, s.copies ? start : k.add(source, start), wBase);
+      Value first = s.copies ? start : k.add(source, start);
+      products(rows, columns, {first, k.add(first, Tiles::most)}, wBase);
+      if (!s.copies) {
+        Value from = k.sub(p, start), end = k.min(k.constant(tileRows), k.sub(pixels, start));
+        for (int64_t i = 0; i < rowTiles; ++i) {
+          Value before = k.constant(i * Tiles::most);
+          storePixels(i, k.min(k.constant(Tiles::most), k.sub(end, before)), k.add(first, before), 1, outBase, k.max(k.constant(0), k.sub(from, before)));
+        }
+        return;
+      }
       k.loop(k.constant(0), k.constant(tileRows), 1, [&](Value r) {
         Value pixel = k.add(start, r);
-        Value counts = k.less(pixel, pixels), out;
-        if (s.copies) {
-          Value safe = k.max(pixel, k.constant(0));
-          Value j = k.mod(safe, width), line = k.div(safe, width), m = k.div(line, s.height()), i = k.mod(line, s.height());
-          auto both = [&](Value a, Value b) { return arith::AndIOp::create(k.b, k.loc, a, b); };
-          counts = both(both(counts, k.less(i, rowCount)), k.less(j, k.constant(columns.count)));
-          Value outRow = k.add(k.mul(k.add(firstRow, i), rows.step), rows.start), outColumn = k.add(k.mul(j, columns.step), columns.start);
-          out = k.add(k.mul(k.add(k.mul(k.add(firstImage, m), c.OH), outRow), c.OW), outColumn);
-        } else {
-          counts = arith::AndIOp::create(k.b, k.loc, counts, arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::sge, pixel, p));
-          out = k.add(source, pixel);
-        }
-        k.when(counts, [&] {
-          for (int64_t v = 0; v < s.lanesAtOnce; ++v) {
-            Value values = k.load(sums, k.add(k.mul(r, tileRows), v * Tiles::most), Tiles::most, s.lanes);
-            k.store(values, y, k.add(k.add(k.mul(out, c.outChannels), outBase), v * s.lanes), s.lanes);
-          }
-        });
+        Value j = k.mod(pixel, width), line = k.div(pixel, width), m = k.div(line, s.height()), i = k.mod(line, s.height());
+        auto both = [&](Value a, Value b) { return arith::AndIOp::create(k.b, k.loc, a, b); };
+        Value counts = both(both(k.less(pixel, pixels), k.less(i, rowCount)), k.less(j, k.constant(columns.count)));
+        Value outRow = k.add(k.mul(k.add(firstRow, i), rows.step), rows.start), outColumn = k.add(k.mul(j, columns.step), columns.start);
+        Value out = k.add(k.mul(k.add(k.mul(k.add(firstImage, m), c.OH), outRow), c.OW), outColumn);
+        k.when(counts, [&] { storePixel(r, out, outBase); });
       });
     });
   }
 
-  /// The sums and what one run of channels adds: x from the element `from` on, w from the pair `filter` on. Of the parts, no tile is loaded
-  /// twice, and four are held beside the sums.
-  SmallVector<Value> addProducts(SmallVector<Value> sums, Value from, Value filter) {
+  /// Sums, and where they go: row r of all pixels' rows to the output pixel `out`.
+  void storeSums(ArrayRef<Value> acc) {
+    for (int64_t i = 0; i < rowTiles; ++i)
+      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+        tiles.store(acc[i * s.lanesAtOnce + v], sums, k.constant(i * Tiles::most * tileRows + v * Tiles::most), tileRows, s.pixels, s.lanes);
+  }
+  void storePixel(Value r, Value out, Value outBase) {
+    Value to = k.add(k.mul(out, c.outChannels), outBase), from = k.mul(r, tileRows);
+    if (s.lanes == Tiles::most && s.lanesAtOnce == 2)
+      return k.store(k.load(sums, from, tileRows), y, to, tileRows);
+    for (int64_t v = 0; v < s.lanesAtOnce; ++v)
+      k.store(k.load(sums, k.add(from, v * Tiles::most), Tiles::most, s.lanes), y, k.add(to, v * s.lanes), s.lanes);
+  }
+  /// The rows `from` .. `count` of tile i, which go to `out` and what stands `step` pixels further each.
+  void storePixels(int64_t i, Value count, Value out, int64_t step, Value outBase, Value from = {}) {
+    k.loop(from ? from : k.constant(0), count, 1, [&](Value r) { storePixel(k.add(r, i * Tiles::most), k.add(out, k.mul(r, step)), outBase); });
+  }
+
+  /// The sums and what one run of channels adds: x in tiles from the elements `from` on, whose rows stand `pitch` apart, w from the pair `filter` on.
+  /// Of the parts, no tile is loaded twice, and four are held beside the sums.
+  SmallVector<Value> addProducts(SmallVector<Value> sums, ArrayRef<Value> from, int64_t pitch, Value filter) {
     enum Part { high, low };
     const int64_t filterPart = cast<MemRefType>(w.getType()).getNumElements() / 2;
     SmallVector<Value> xs(rowTiles), ws(s.lanesAtOnce);
     auto loadX = [&](int64_t i, Part part) {
-      xs[i] = tiles.load(s.copies ? planes : x, k.add(from, i * Tiles::most * s.channels + part * partElements()), s.channels, Tiles::most, s.pairs);
+      xs[i] = tiles.load(s.copies ? planes : x, k.add(from[i], part * partElements()), pitch, s.pixels, s.pairs);
     };
     auto loadW = [&](int64_t v, Part part) {
       ws[v] = tiles.load(w, k.add(k.mul(k.add(filter, v * s.lanes), 2), part * filterPart), 2 * c.wChannel, s.pairs, s.lanes);
     };
     auto multiply = [&](int64_t i, int64_t v) {
       Value &sum = sums[i * s.lanesAtOnce + v];
-      sum = tiles.multiply(sum, xs[i], ws[v], Tiles::most, s.lanes, s.pairs);
+      sum = tiles.multiply(sum, xs[i], ws[v], s.pixels, s.lanes, s.pairs);
     };
     for (int64_t i = 0; i < rowTiles; ++i)
       loadX(i, high);
@@ -208,23 +323,24 @@ private:
     return sums;
   }
 
-  /// sums = the products of all taps for the pixels from `pixel` on.
-  void products(const Phase &rows, const Phase &columns, Value pixel, Value wBase) {
+  /// sums = the products of all taps for tiles of neighbours, from `pixel` on.
+  void products(const Phase &rows, const Phase &columns, ArrayRef<Value> pixel, Value wBase) {
     SmallVector<Value> acc;
     for (int64_t t = 0; t < rowTiles * s.lanesAtOnce; ++t)
-      acc.push_back(tiles.zero(Tiles::most, s.lanes));
+      acc.push_back(tiles.zero(s.pixels, s.lanes));
     for (const Tap &row : rows.taps)
       for (const Tap &column : columns.taps) {
         const int64_t plane = s.rows.residue(row.offset) * s.columns.residues + s.columns.residue(column.offset);
         const int64_t offset = plane * copy.planePixels() + s.rows.line(row.offset) * s.width() + s.columns.line(column.offset);
-        Value from = k.mul(k.add(pixel, s.copies ? offset : 0), s.channels), filter = k.add(wBase, row.k * c.wRow + column.k * c.wColumn);
+        Value filter = k.add(wBase, row.k * c.wRow + column.k * c.wColumn);
         acc = k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, acc, [&](Value pair, ValueRange carried) {
-          return addProducts(SmallVector<Value>(carried), k.add(from, k.mul(pair, 2)), k.add(filter, k.mul(pair, c.wChannel)));
+          SmallVector<Value> from;
+          for (Value p : pixel)
+            from.push_back(k.add(k.mul(k.add(p, s.copies ? offset : 0), s.channels), k.mul(pair, 2)));
+          return addProducts(SmallVector<Value>(carried), from, s.channels, k.add(filter, k.mul(pair, c.wChannel)));
         });
       }
-    for (int64_t i = 0; i < rowTiles; ++i)
-      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
-        tiles.store(acc[i * s.lanesAtOnce + v], sums, k.constant(i * Tiles::most * tileRows + v * Tiles::most), tileRows, Tiles::most, s.lanes);
+    storeSums(acc);
   }
 };
 
