@@ -18,7 +18,7 @@ constexpr int64_t threadBytes = 90 * kib;
 
 /// Memory that a buffer of the runtime occupies: large ones stand on huge pages.
 int64_t resident(int64_t bytes) {
-  int64_t unit = bytes >= 2 * hugePage ? hugePage : page;
+  int64_t unit = bytes >= hugePage / 2 ? hugePage : page;
   return (bytes + unit - 1) / unit * unit;
 }
 
@@ -35,17 +35,18 @@ int64_t PeakMemory::on(int64_t threads) const { return program + tensors + arena
 
 int64_t PeakMemory::arenaWithin(int64_t bound) const {
   int64_t rest = bound - (on(boundThreads) - arena(boundThreads));
-  return rest <= 0 || resident(rest) == rest ? rest : rest >= 2 * hugePage ? rest / hugePage * hugePage : rest / page * page;
+  return rest <= 0 || resident(rest) == rest ? rest : rest >= hugePage ? rest / hugePage * hugePage : std::min(rest, hugePage / 2 - page) / page * page;
 }
 
 PeakMemory peakMemory(const Network &network, const Program &trainStep, const Program &evaluation, int64_t scratchBytes) {
+  constexpr int64_t line = 64; // at whose beginning each tensor stands
   int64_t tensors = 0, pictures = 0, N = network.train.batch;
   for (const Buffer &b : trainStep.buffers) {
-    tensors += b.space == Buffer::Space::Tensor ? resident(b.bytes) : 0;
+    tensors += b.space == Buffer::Space::Tensor ? (b.bytes + line - 1) / line * line : 0;
     pictures += b.space == Buffer::Space::Input ? b.bytes : 0;
   }
   int64_t batch = resident(pictures) + resident(N * (2 * int64_t(sizeof(int32_t)) + int64_t(sizeof(double)))); // two labels and their shares at most
-  return {programBytes, tensors, batch, {trainStep.arenaBytes, trainStep.localBytes}, {evaluation.arenaBytes, evaluation.localBytes}, scratchBytes};
+  return {programBytes, resident(tensors), batch, {trainStep.arenaBytes, trainStep.localBytes}, {evaluation.arenaBytes, evaluation.localBytes}, scratchBytes};
 }
 
 std::string memoryReport(const Network &network, const PeakMemory &peak, const std::optional<Recomputed> &recomputed, bool json) {

@@ -10,18 +10,23 @@
 namespace rt {
 
 TensorStore::TensorStore(const std::vector<TensorInfo> &tensors, uint32_t elementKind) : tensors(tensors), kind(elementKind) {
-  for (const TensorInfo &tensor : tensors) {
-    memory.emplace_back(size_t(tensor.elements) * elementBytes(kind));
-    addresses.push_back(memory.back().data());
-  }
+  constexpr size_t line = 64;
+  auto rounded = [&](size_t i) { return (bytes(i) + line - 1) / line * line; };
+  size_t all = 0;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    all += rounded(i);
+  memory = AlignedBuffer(all); // in one: on huge pages where it is large
+  size_t at = 0;
+  for (size_t i = 0; i < tensors.size(); at += rounded(i++))
+    addresses.push_back(memory.bytes() + at);
 }
 
-size_t TensorStore::bytes(size_t i) const { return memory[i].size; }
+size_t TensorStore::bytes(size_t i) const { return size_t(tensors[i].elements) * elementBytes(kind); }
 
 size_t TensorStore::totalBytes() const {
   size_t total = 0;
-  for (const AlignedBuffer &buffer : memory)
-    total += buffer.size;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    total += bytes(i);
   return total;
 }
 

@@ -33,7 +33,7 @@ private:
   std::vector<TensorInfo> tensors;
   uint32_t kind;
   uint64_t changes = 0;
-  std::vector<AlignedBuffer> memory;
+  AlignedBuffer memory;
   std::vector<void *> addresses;
 };
 
