@@ -62,7 +62,11 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
     p.cpu = fullName(mcpu);
   }
   features.AddFeature("prefer-256-bit", false); // vectors are as wide as the kernels ask for
-  features.AddFeature("avx512fp16", false);     // no kernel computes in it: levels differ by what kernels use
+  // Levels differ by what kernels use, and a trainer asks the processor for that alone: LLVM is not to use on its own what few have.
+  for (const char *few : {"avx512fp16", "sse4a", "xop", "fma4", "tbm", "gfni", "vpclmulqdq", "vaes", "avx512ifma", "avx512vpopcntdq", "avx512bitalg",
+                          "avx512vp2intersect", "avxvnni", "avxvnniint8", "avxvnniint16", "avxifma", "avxneconvert", "avx10.2", "egpr", "push2pop2", "ppx",
+                          "ndd", "ccmp", "nf", "cf", "zu"})
+    features.AddFeature(few, false);
   Triple triple(sys::getProcessTriple());
   std::string message;
   const Target *target = TargetRegistry::lookupTarget(triple, message);

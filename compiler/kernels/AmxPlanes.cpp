@@ -70,7 +70,9 @@ private:
 
 } // namespace
 
-void Planes::clear(KernelBuilder &k, Value planes, int64_t first) const { Filling(k, *this, {}, planes).run({}, k.constant(first * channels), (pixels() - first) * channels); }
+void Planes::clear(KernelBuilder &k, Value planes, int64_t first) const {
+  Filling(k, *this, {}, planes).run({}, k.constant(first * channels), (pixels() - first) * channels);
+}
 
 void Planes::fill(KernelBuilder &k, Value x, Value planes, Value firstImage, Value imageCount, Value firstRow, Value firstChannel, Value count) const {
   Filling filling(k, *this, x, planes);

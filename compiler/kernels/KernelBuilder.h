@@ -99,8 +99,11 @@ public:
   mlir::Value dot(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return mlir::vector::FMAOp::create(b, loc, x, y, z); }
 
-  /// Asks the second-level cache for what stands at `index`.
-  void prefetch(mlir::Value buffer, mlir::Value index) { mlir::memref::PrefetchOp::create(b, loc, buffer, index, /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true); }
+  /// Asks a level of the caches for what stands at `index`; it may lie outside of the buffer.
+  enum CacheLevel { Second = 2, First = 3 };
+  void prefetch(mlir::Value buffer, mlir::Value index, CacheLevel level = Second) {
+    mlir::memref::PrefetchOp::create(b, loc, buffer, index, /*isWrite=*/false, /*localityHint=*/level, /*isDataCache=*/true);
+  }
 
   /// Whether a buffer has a place: cnn_call::gradients may have none.
   mlir::Value isPresent(mlir::Value buffer);
