@@ -41,7 +41,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     GatherConv direct = multiplied(x, g.C / g.G, [&](bool pairs) { return GatherConv::forward(g, pairs); });
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = direct.pairs;
-    if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes)) {
+    if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes, keepsWeights())) {
       c.filterInside = transformsInside(c, lanes);
       winograd(loc, family, c, x, w, made(outputs));
     } else {
@@ -60,7 +60,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     const bool sums = !direct.pairs && g.G == 1 && g.C <= fewResults && g.C * 2 < lanes && g.O >= lanes;
     if (sums)
       direct = GatherConv::inputGradOfSums(g);
-    const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes);
+    const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes, keepsWeights());
     c.filterInside = pays && g.block % lanes == 0 && block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {
       c.sourceBlock = g.block;
@@ -86,7 +86,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     c.pairs = target.dotsPairs && x.element.isBF16() && dy.element.isBF16();
     if (filterGradOfTiles(op, family, key, direct, x, dy))
       return success();
-    if (winogradPays(g, c, direct.flops(), target, lanes)) {
+    if (winogradPays(g, c, direct.flops(), target, lanes, keepsWeights())) {
       winogradFilterGrad(op, c, x, dy);
     } else if (target.dotsPairs && dy.element.isBF16()) {
       x = packPairs(loc, packX(g), x), dy = packPairs(loc, packDy(g), dy);

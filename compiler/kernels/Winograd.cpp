@@ -240,9 +240,12 @@ private:
     for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
+    constexpr int64_t fewTiles = 32, ahead = 32; // tiles that do not hide the filter's way from memory; channels
     auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
+        for (int64_t v = 0; v < chunk.vectors && !c.filterInside && c.tiles() <= fewTiles; ++v)
+          k.prefetch(u, k.mul(k.add(k.add(filter, k.mul(ch, row)), (i + ahead) * row + v * lanes), per), KernelBuilder::First);
         for (int64_t v = 0; v < chunk.vectors; ++v)
           lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, row)), i * row + v * lanes), lanes));
         for (int64_t t = 0; t < group; ++t) {
@@ -287,16 +290,20 @@ private:
 };
 
 /// Whether to transform the map apart: where a piece's tiles would not go on the stack, or where the filters' way through the caches would be the
-/// bound; each piece reads all of them, `vectorBytes` for a vector's multiplications of its tiles.
-bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+/// bound; each piece reads all of them, `vectorBytes` for a vector's multiplications of its tiles. Also where kept filters are multiplied with so few
+/// tiles that their blocks alone make pieces for threads.
+bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes, bool keepsWeights) {
   constexpr int64_t stackBytes = 1 << 20, bytesACycle = 4; // from beyond the second-level cache, with all cores at it
+  constexpr int64_t fewPieces = 4;
   const Cut cut = cutOf(c, target, lanes);
+  if (keepsWeights && c.tiles() < fewPieces * cut.tiles && c.O / c.block >= fewPieces)
+    return true;
   const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter(target, lanes) * bytes / (c.pairs ? 2 : 1);
   return c.form.cells() * cut.slots() * c.paddedChannels(lanes) * bytes > stackBytes || (filters > 2 * target.l2Bytes && target.vectorBytes > bytesACycle * cut.tiles);
 }
 
-/// Vector instructions of the convolution: products, transforms with their loads and stores, the filter's transform.
-double costOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+/// Vector instructions of the convolution: products, transforms with their loads and stores, and the filter's transform, unless that is done once for many.
+double costOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes, bool keepsWeights) {
   const WinogradMatrices m = WinogradMatrices::of(c.form);
   const double n = double(c.form.side()), r = double(c.form.taps), o = double(c.form.outputs), cells = n * n;
   constexpr double address = 6, tile = 40;
@@ -305,7 +312,7 @@ double costOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   const double output = cells + o * o + (n + o) * double(winogradOperations(m.output));
   const double filter = scattered * (r * r + cells + (r + n) * double(winogradOperations(m.filter)));
   const double in = double(c.paddedChannels(lanes) / lanes), out = double(c.paddedOutputs(lanes) / lanes), rate = c.pairs ? 2 : 1; // products of an instruction and lane
-  return double(c.cellsOfTiles()) * double(c.C) * out / rate + double(c.tiles()) * (in * input + out * output + tile) + double(c.C) * out * filter;
+  return double(c.cellsOfTiles()) * double(c.C) * out / rate + double(c.tiles()) * (in * input + out * output + tile) + (keepsWeights ? 0 : double(c.C) * out * filter);
 }
 
 } // namespace
@@ -341,7 +348,7 @@ bool WinogradConv::mayTransformFilterInside(const TargetInfo &target, int64_t la
   return apart && !pairs && evenSplit(tiles(), cutApart(*this, target, lanes).tiles).size() <= mostRuns;
 }
 
-bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes) {
+bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes, bool keepsWeights) {
   // Six cells a side round 2.4 times as much as the definition at 16 channels, and 1.0 to 1.2 times at 24 and more, where accumulation is the larger part.
   // Transformed maps of theirs are too far apart in size for bf16.
   constexpr int64_t fewestChannels = 24;
@@ -351,15 +358,22 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
     return false;
   constexpr double gain = 0.9;
   const double padding = double(c.paddedOutputs(lanes)) / double(c.O); // the definition's vectors end with the block, too
-  double least = gain * padding * double(directFlops) / 2 / double(lanes) / (c.pairs ? 2 : 1);
+  // Kept filters come from memory with each run, which a small batch does not hide; where they are made in the step they are in the caches.
+  constexpr double lineBytes = 64, instructionsOfLine = 20;
+  const double elementBytes = c.pairs ? 2 : double(target.vectorBytes) / double(lanes);
+  auto fetched = [&](int64_t elements) {
+    const double bytes = double(elements) * elementBytes;
+    return keepsWeights && bytes > double(target.l2Bytes) / 2 ? bytes / lineBytes * instructionsOfLine : 0;
+  };
+  double least = std::max(gain * padding * double(directFlops) / 2 / double(lanes) / (c.pairs ? 2 : 1), fetched(c.O * c.C * g.KH * g.KW));
   bool pays = false;
   for (WinogradForm form : {WinogradForm{2, 3}, WinogradForm{4, 3}, WinogradForm{2, 5}}) {
     if (form.taps != g.KH || (form.side() > 4 && (c.pairs || c.C < fewestChannels)))
       continue;
     WinogradConv tried = c;
     tried.form = form, tried.apart = false;
-    tried.apart = paysApart(tried, target, lanes);
-    if (const double cost = costOf(tried, target, lanes); cost < least)
+    tried.apart = paysApart(tried, target, lanes, keepsWeights);
+    if (const double cost = std::max(costOf(tried, target, lanes, keepsWeights), fetched(tried.transformedFilter(target, lanes))); cost < least)
       least = cost, c = tried, pays = true;
   }
   return pays;

@@ -59,7 +59,8 @@ struct WinogradConv {
 
 /// Whether a convolution of geometry g is 3x3 or 5x5 at stride 1, undilated and ungrouped, and gains by Winograd's form of it or of its
 /// gradient, which `c` states; gives `c` the form that gains most, and says whether its map is transformed apart. `directFlops` is what the definition costs.
-bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes);
+/// `keepsWeights`: filters are transformed once and read in many runs.
+bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes, bool keepsWeights);
 
 /// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][padded block]; with pairs
 /// [O/block][cells][C/2][padded block][2]. Cells stand filterCell() apart; lanes behind the block are zero.
