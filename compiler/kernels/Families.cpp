@@ -55,11 +55,11 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     Memory turned = w;
     GatherConv direct = multiplied(dy, g.O / g.G, [&](bool pairs) { return GatherConv::inputGrad(g, block, pairs); });
     WinogradConv c = WinogradConv::inputGrad(g, block);
-    c.pairs = direct.pairs;
     constexpr int64_t fewResults = 4;
-    const bool sums = !direct.pairs && g.G == 1 && g.C <= fewResults && g.C * 2 < lanes && g.O >= lanes;
+    const bool sums = g.G == 1 && g.C <= fewResults && g.C * 2 < lanes && g.O >= lanes; // pairs, too, would leave most lanes empty
     if (sums)
       direct = GatherConv::inputGradOfSums(g);
+    c.pairs = direct.pairs;
     const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes, keepsWeights());
     c.filterInside = pays && g.block % lanes == 0 && block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {

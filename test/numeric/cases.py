@@ -95,6 +95,7 @@ for name, claim, K, C, O, shape, f32 in [("odd", "3x3 in tiles of 4x4, 35 to 67 
 case("conv_48_to_64", "channels of several vectors", *two(64, 3, P=1, first=48), input=(3, 5, 5), batch=2, f32=True)
 case("conv_64_to_48_stride", "channels of several vectors, stride 2", *two(48, 3, S=2, P=1, first=64, bias=False), input=(3, 6, 5), batch=2)
 case("conv_65_to_67", "just over a whole number of vectors", *two(67, 1, first=65), input=(1, 4, 3), batch=3)
+case("conv_3_to_40", "few channels, whose gradient sums along the filters", *two(40, 3, P=1, first=3), input=(2, 6, 5), batch=3, f32=True)
 case("conv_wide_map", "a map wider than a tile: 33 columns", *two(17, 3, P=1, first=16), input=(1, 3, 33), batch=1)
 case("conv_first_5x5", "lenet's first layer: one channel, 5x5, same", conv(32, 5, P="same"), relu, input=(1, 9, 8), batch=2)
 case("depthwise", "depthwise, padded", conv(5, 1), act("tanh"), depthwise(3, P=1))
