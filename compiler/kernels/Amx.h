@@ -20,6 +20,14 @@ public:
   /// sum (rows x columns, f32) + x (rows x pairs) y (pairs x columns); each pair's halves are multiplied and added.
   mlir::Value multiply(mlir::Value sum, mlir::Value x, mlir::Value y, int64_t rows, int64_t columns, int64_t pairs);
 
+  /// What an element of f32 is taken apart into.
+  enum Part { high, low };
+  using Load = llvm::function_ref<mlir::Value(int64_t number, Part part)>;
+  /// sums[i * ys + v] + x(i) y(v) of `xs` tiles with `ys`. Split, the parts are multiplied three ways: no tile is loaded twice, and four are held beside
+  /// the sums.
+  llvm::SmallVector<mlir::Value> multiplyAll(llvm::SmallVector<mlir::Value> sums, int64_t xs, int64_t ys, bool split, Load x, Load y, int64_t rows,
+                                             int64_t columns, int64_t pairs);
+
 private:
   KernelBuilder &k;
 };
@@ -57,8 +65,7 @@ struct AmxFilterGrad {
   int64_t panels() const { return ((rowTiles + panelRows - 1) / panelRows) * ((laneTiles + panelLanes - 1) / panelLanes); }
   int64_t pieces() const;
   int64_t bytes() const; ///< of its stack
-  /// Whether sums are whole when they go through the kernel's `store`.
-  bool endsAlone() const { return f.parts == 1 && !f.stripes; }
+  int64_t sumElements() const; ///< that wait in the piece's memory
 };
 /// Buffers: x, dy, dw.
 int64_t buildAmxFilterGrad(KernelBuilder &k, const AmxFilterGrad &a, StoreLanes store);

@@ -192,11 +192,11 @@ private:
         for (int64_t t = 0; t < rowTiles * s.lanesAtOnce; ++t)
           acc.push_back(tiles.zero(s.pixels, s.lanes));
         if (!rows.taps.empty() && !columns.taps.empty()) {
-          const Taps r(k, rows, i, c.sourceStepH, c.IH), l(k, columns, j, c.sourceStepW, c.IW);
+          const ReachedTaps r = reachedTaps(k, rows, c.sourceStepH, c.IH, i), l = reachedTaps(k, columns, c.sourceStepW, c.IW, j);
           acc = k.loop(r.lo, r.hi, 1, acc, [&](Value t, ValueRange ofRow) {
-            Value row = k.add(k.mul(firstImage, c.IH), r.source(k, t)), filterRow = k.add(wBase, k.mul(r.filter(k, t), c.wRow));
+            Value row = k.add(k.mul(firstImage, c.IH), r.source(k, t)), filterRow = k.add(wBase, k.mul(r.cell(k, t), c.wRow));
             return k.loop(l.lo, l.hi, 1, ofRow, [&](Value u, ValueRange ofTap) {
-              Value from = k.mul(k.add(k.mul(row, c.IW), l.source(k, u)), s.channels), filter = k.add(filterRow, k.mul(l.filter(k, u), c.wColumn));
+              Value from = k.mul(k.add(k.mul(row, c.IW), l.source(k, u)), s.channels), filter = k.add(filterRow, k.mul(l.cell(k, u), c.wColumn));
               return k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, ofTap, [&](Value pair, ValueRange carried) {
                 Value first = k.add(from, k.mul(pair, 2));
                 return addProducts(SmallVector<Value>(carried), {first, k.add(first, Tiles::most * image)}, image, k.add(filter, k.mul(pair, c.wChannel)));
@@ -213,24 +213,6 @@ private:
       });
     });
   }
-
-  /// The taps lo <= t < hi of an axis that output i of a phase reaches.
-  struct Taps {
-    int64_t stride = 1, first, firstK, kStride = 0;
-    Value base, lo, hi;
-    Taps(KernelBuilder &k, const Phase &p, Value i, int64_t step, int64_t extent) : first(p.taps.front().offset), firstK(p.taps.front().k) {
-      const int64_t taps = p.taps.size();
-      if (taps > 1)
-        stride = p.taps[1].offset - first, kStride = p.taps[1].k - firstK; // offsets ascend
-      base = k.add(k.mul(i, step), first), lo = k.constant(0), hi = k.constant(taps);
-      if (first < 0)
-        lo = k.max(lo, k.ceilDiv(k.sub(k.constant(0), base), stride));
-      if ((p.count - 1) * step + first + (taps - 1) * stride >= extent)
-        hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(extent - 1), base), stride), 1));
-    }
-    Value source(KernelBuilder &k, Value t) const { return k.add(base, k.mul(t, stride)); }
-    Value filter(KernelBuilder &k, Value t) const { return k.add(k.mul(t, kStride), firstK); }
-  };
 
   void positions(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
     Value rowCount = k.min(k.constant(s.rowsPerPiece), k.sub(k.constant(rows.count), firstRow));
@@ -286,41 +268,15 @@ private:
   }
 
   /// The sums and what one run of channels adds: x in tiles from the elements `from` on, whose rows stand `pitch` apart, w from the pair `filter` on.
-  /// Of the parts, no tile is loaded twice, and four are held beside the sums.
   SmallVector<Value> addProducts(SmallVector<Value> sums, ArrayRef<Value> from, int64_t pitch, Value filter) {
-    enum Part { high, low };
     const int64_t filterPart = cast<MemRefType>(w.getType()).getNumElements() / 2;
-    SmallVector<Value> xs(rowTiles), ws(s.lanesAtOnce);
-    auto loadX = [&](int64_t i, Part part) {
-      xs[i] = tiles.load(s.copies ? planes : x, k.add(from[i], part * partElements()), pitch, s.pixels, s.pairs);
+    auto loadX = [&](int64_t i, Tiles::Part part) {
+      return tiles.load(s.copies ? planes : x, k.add(from[i], part * partElements()), pitch, s.pixels, s.pairs);
     };
-    auto loadW = [&](int64_t v, Part part) {
-      ws[v] = tiles.load(w, k.add(k.mul(k.add(filter, v * s.lanes), 2), part * filterPart), 2 * c.wChannel, s.pairs, s.lanes);
+    auto loadW = [&](int64_t v, Tiles::Part part) {
+      return tiles.load(w, k.add(k.mul(k.add(filter, v * s.lanes), 2), part * filterPart), 2 * c.wChannel, s.pairs, s.lanes);
     };
-    auto multiply = [&](int64_t i, int64_t v) {
-      Value &sum = sums[i * s.lanesAtOnce + v];
-      sum = tiles.multiply(sum, xs[i], ws[v], s.pixels, s.lanes, s.pairs);
-    };
-    for (int64_t i = 0; i < rowTiles; ++i)
-      loadX(i, high);
-    for (int64_t v = 0; v < s.lanesAtOnce; ++v)
-      loadW(v, c.split ? low : high);
-    for (int64_t i = 0; i < rowTiles; ++i)
-      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
-        multiply(i, v);
-    if (!c.split)
-      return sums;
-    for (int64_t v = 0; v < s.lanesAtOnce; ++v) {
-      loadW(v, high);
-      for (int64_t i = 0; i < rowTiles; ++i)
-        multiply(i, v);
-    }
-    for (int64_t i = 0; i < rowTiles; ++i) {
-      loadX(i, low);
-      for (int64_t v = 0; v < s.lanesAtOnce; ++v)
-        multiply(i, v);
-    }
-    return sums;
+    return tiles.multiplyAll(sums, rowTiles, s.lanesAtOnce, c.split, loadX, loadW, s.pixels, s.lanes, s.pairs);
   }
 
   /// sums = the products of all taps for tiles of neighbours, from `pixel` on.

@@ -40,11 +40,11 @@ public:
     out = f.parts == 1 && !f.stripes ? k.constant(0) : k.mul(part, f.size());
 
     allocateOperands();
-    sums = k.scratch(k.b.getF32Type(), a.once ? 4 * sumElements : a.inPlace ? tile : a.panelRows * a.panelLanes * a.taps * sumElements);
+    sums = k.scratch(k.b.getF32Type(), a.sumElements());
     if (a.inPlace)
       k.when(isFirst, [&] { clear(dw, out, f.size()); });
     else if (!a.once)
-      clear(sums, k.constant(0), a.panelRows * a.panelLanes * a.taps * sumElements);
+      clear(sums, k.constant(0), a.sumElements());
     if (a.bySamples) {
       k.loop(firstImage, lastImage, a.groups * depth, [&](Value n) {
         Value count = k.min(k.constant(a.groups), k.ceilDiv(k.sub(lastImage, n), depth));
@@ -165,39 +165,10 @@ private:
 
   /// The sums and the products of one run of 32 pixels: x from the element xAt of its tiles on, dy from yAt.
   SmallVector<Value> multiply(SmallVector<Value> values, int64_t nr, int64_t nl, Value xAt, Value yAt) {
-    enum Term { high, low };
-    SmallVector<Value> xs(nr), ys(nl);
-    auto loadX = [&](int64_t i, Term term) {
-      xs[i] = tiles.load(turned, k.add(xAt, i * tileElements + term * turnedTerm()), depth, tile, tile);
-    };
-    auto loadY = [&](int64_t v, Term term) {
-      const int64_t ofTile = a.bySamples ? tileElements : rows.pairs * depth;
-      ys[v] = tiles.load(paired, k.add(yAt, v * ofTile + term * pairedTerm()), depth, tile, tile);
-    };
-    auto product = [&](int64_t i, int64_t v) {
-      Value &sum = values[i * nl + v];
-      sum = tiles.multiply(sum, xs[i], ys[v], tile, tile, tile);
-    };
-    for (int64_t i = 0; i < nr; ++i)
-      loadX(i, high);
-    for (int64_t v = 0; v < nl; ++v)
-      loadY(v, a.split ? low : high);
-    for (int64_t i = 0; i < nr; ++i)
-      for (int64_t v = 0; v < nl; ++v)
-        product(i, v);
-    if (!a.split)
-      return values;
-    for (int64_t v = 0; v < nl; ++v) {
-      loadY(v, high);
-      for (int64_t i = 0; i < nr; ++i)
-        product(i, v);
-    }
-    for (int64_t i = 0; i < nr; ++i) {
-      loadX(i, low);
-      for (int64_t v = 0; v < nl; ++v)
-        product(i, v);
-    }
-    return values;
+    const int64_t ofTile = a.bySamples ? tileElements : rows.pairs * depth;
+    auto loadX = [&](int64_t i, Tiles::Part part) { return tiles.load(turned, k.add(xAt, i * tileElements + part * turnedTerm()), depth, tile, tile); };
+    auto loadY = [&](int64_t v, Tiles::Part part) { return tiles.load(paired, k.add(yAt, v * ofTile + part * pairedTerm()), depth, tile, tile); };
+    return tiles.multiplyAll(values, nr, nl, a.split, loadX, loadY, tile, tile, tile);
   }
 
   void sampleProducts(Value count) {

@@ -9,9 +9,10 @@ using namespace mlir;
 namespace cnnc {
 using namespace amx;
 
+int64_t AmxFilterGrad::sumElements() const { return once ? 4 * amx::sumElements : inPlace ? tile : panelRows * panelLanes * taps * amx::sumElements; }
+
 int64_t AmxFilterGrad::bytes() const {
-  const int64_t terms = split ? 2 : 1;
-  int64_t all = once ? 4 * sumElements * 4 : inPlace ? 64 : panelRows * panelLanes * taps * sumElements * 4;
+  const int64_t terms = split ? 2 : 1, all = sumElements() * 4;
   if (bySamples)
     return all + 2 * terms * tileElements * groups * (roundUp(panelRows, 2) * f.H * f.W + roundUp(panelLanes, 2) * f.OH * f.OW);
   const PlaneRows r(*this);
@@ -49,7 +50,7 @@ AmxFilterGrad AmxFilterGrad::of(const FilterGrad &grad, bool split) {
   };
   // Planes: as many images as share tiles well, or as many rows of one as find room.
   auto setPlanes = [&] {
-    a.bySamples = false, a.groups = 1;
+    a.bySamples = a.once = false, a.groups = 1;
     a.width = roundUp(f.OW + (f.KW - 1) * f.DW / f.SW, 2), a.images = 1, a.outRows = f.OH;
     auto count = [&] {
       const Planes p = planesOf(a);
@@ -75,14 +76,11 @@ AmxFilterGrad AmxFilterGrad::of(const FilterGrad &grad, bool split) {
     a.bySamples = true, a.images = a.outRows = 1;
     const int64_t all = ceilDiv(samples, depth);
     a.groups = f.H * f.W > 1 ? 1 : all <= mostGroups ? all : enoughSteps;
+    a.once = !f.stripes && all <= a.groups;
   };
-  auto setPanels = [&](int64_t panelRows, int64_t panelLanes) {
+  a.inPlace = bool(f.stripes) && !a.gathers && a.rows % tile == 0 && f.block % tile == 0;
+  auto setOrder = [&](int64_t panelRows, int64_t panelLanes) {
     a.panelRows = panelRows, a.panelLanes = panelLanes;
-    a.once = a.bySamples && !f.stripes && ceilDiv(samples, depth) <= a.groups;
-    a.inPlace = bool(f.stripes) && !a.gathers && a.rows % tile == 0 && a.laneTilesOfBlock == 1 && f.block % tile == 0;
-  };
-  setPanels(a.rowTiles, a.laneTiles);
-  auto setOrder = [&] {
     if (pointwise)
       return setSamples();
     setPlanes();
@@ -96,7 +94,7 @@ AmxFilterGrad AmxFilterGrad::of(const FilterGrad &grad, bool split) {
       setSamples();
   };
   if (f.stripes) {
-    setOrder();
+    setOrder(a.rowTiles, a.laneTiles);
     return a;
   }
   // Panels: what is brought in serves many products, and a piece's memory stays in the cache.
@@ -110,9 +108,7 @@ AmxFilterGrad AmxFilterGrad::of(const FilterGrad &grad, bool split) {
   };
   for (int64_t panelRows : a.gathers || (!pointwise && a.rows % tile) ? SmallVector<int64_t>{a.rowTiles} : sizes(a.rowTiles))
     for (int64_t panelLanes : a.laneTilesOfBlock > 1 ? SmallVector<int64_t>{a.laneTiles} : sizes(a.laneTiles)) {
-      setPanels(panelRows, panelLanes);
-      setOrder();
-      setPanels(panelRows, panelLanes);
+      setOrder(panelRows, panelLanes);
       constexpr double product = 20, rowTileFill = 80, laneTileFill = 40; // cycles, of 32 pixels
       const double cells = double(ceilDiv(a.rowTiles, panelRows) * panelRows * ceilDiv(a.laneTiles, panelLanes) * panelLanes);
       const double cost = cells * (product * double(a.taps) + rowTileFill / double(panelLanes) + laneTileFill / double(panelRows));

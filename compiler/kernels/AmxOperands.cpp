@@ -68,14 +68,7 @@ SmallVector<Value> AmxOperands::narrowed(Value buffer, Value index, int64_t lane
     auto [high, low] = k.split(k.load(buffer, index, lanes, width));
     return {bits(high), bits(low)};
   }
-  if (!cast<MemRefType>(buffer.getType()).getElementType().isBF16())
-    return {bits(k.load(buffer, index, lanes, width))};
-  auto type = VectorType::get(lanes, k.b.getBF16Type());
-  if (width == lanes)
-    return {bits(vector::LoadOp::create(k.b, k.loc, type, buffer, index))};
-  Value zero = arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type));
-  Value mask = vector::ConstantMaskOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getI1Type()), ArrayRef<int64_t>{width});
-  return {bits(vector::MaskedLoadOp::create(k.b, k.loc, type, buffer, index, mask, zero))};
+  return {bits(k.loadStored(buffer, index, lanes, width))};
 }
 /// bf16 as i16; f32 is rounded first.
 Value AmxOperands::bits(Value v) {
@@ -158,8 +151,7 @@ void AmxOperands::stage(Value buffer, Value from, int64_t pixel, int64_t s) {
   }
 }
 Value AmxOperands::stagedLanes(int64_t s, Value lane, int64_t width, int64_t term) {
-  auto type = VectorType::get(width, k.b.getBF16Type());
-  return bits(vector::LoadOp::create(k.b, k.loc, type, lines, k.add(lane, (term * depth + s) * depth)));
+  return bits(k.loadStored(lines, k.add(lane, (term * depth + s) * depth), width, width));
 }
 
 void AmxOperands::bringSamples(Value n, Value group, bool whole) {
@@ -246,13 +238,13 @@ void AmxOperands::bringPlanes(Value n, Value count, Value firstRow, Value rowCou
     k.loop(k.constant(0), k.constant(a.gathers ? rows.pitch / depth : rows.steps), 1, [&](Value step) {
       k.loop(k.constant(0), k.constant(p.channels), eighth, [&](Value c) {
         Value from = k.add(k.mul(k.add(k.mul(residue, p.planePixels()), k.mul(step, depth)), p.channels), c);
-        Value toRow = k.add(k.mul(k.add(k.mul(residue, p.channels), c), rows.pitch), k.mul(step, depth));
-        Value toTile = tileOf(k.add(k.mul(residue, rows.steps), step), c);
-        for (int64_t term = 0; term < terms; ++term)
-          turn([&](int64_t s) {
-            auto type = VectorType::get(eighth, k.b.getBF16Type());
-            return bits(vector::LoadOp::create(k.b, k.loc, type, planes, k.add(from, s * p.channels + term * p.termElements())));
-          }, a.gathers ? channelRows : turned, k.add(a.gathers ? toRow : toTile, term * (a.gathers ? rows.channelRows() : turnedTerm())), a.gathers ? rows.pitch : depth);
+        Value run = k.add(k.mul(residue, rows.steps), step), row = k.add(k.mul(residue, p.channels), c);
+        Value to = a.gathers ? k.add(k.mul(row, rows.pitch), k.mul(step, depth)) : tileOf(run, c);
+        const int64_t toTerm = a.gathers ? rows.channelRows() : turnedTerm();
+        for (int64_t term = 0; term < terms; ++term) {
+          auto source = [&](int64_t s) { return bits(k.loadStored(planes, k.add(from, s * p.channels + term * p.termElements()), eighth, eighth)); };
+          turn(source, a.gathers ? channelRows : turned, k.add(to, term * toTerm), a.gathers ? rows.pitch : depth);
+        }
       });
     });
   });
@@ -311,7 +303,6 @@ void AmxOperands::pairPlanes(Value n, Value count, Value firstRow, Value rowCoun
   });
 }
 
-
 /// Rows of all taps, each the row of a channel from its tap's shift on.
 void AmxOperands::gather() {
   const Planes &p = rows.planes;
@@ -321,7 +312,7 @@ void AmxOperands::gather() {
       const int64_t residue = r % f.SH * p.columns.residues + l % f.SW, shift = r / f.SH * p.width + l / f.SW;
       for (int64_t term = 0; term < terms; ++term) {
         Value from = k.add(k.mul(step, depth), (residue * p.channels + channel) * rows.pitch + shift + term * rows.channelRows());
-        Value values = vector::LoadOp::create(k.b, k.loc, VectorType::get(depth, k.b.getBF16Type()), channelRows, from);
+        Value values = k.loadStored(channelRows, from, depth, depth);
         vector::StoreOp::create(k.b, k.loc, values, turned, k.add(tileOf(step, k.constant(row)), term * turnedTerm()));
       }
     }

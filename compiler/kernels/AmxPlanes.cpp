@@ -39,10 +39,7 @@ public:
       return k.store(low, planes, k.add(to, p.termElements()), width);
     }
     auto type = VectorType::get(lanes, k.b.getBF16Type());
-    Value zero = arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type)), values = zero;
-    Value mask = width < lanes ? Value(vector::ConstantMaskOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getI1Type()), ArrayRef<int64_t>{width})) : Value();
-    if (from)
-      values = mask ? Value(vector::MaskedLoadOp::create(k.b, k.loc, type, x, from, mask, zero)) : Value(vector::LoadOp::create(k.b, k.loc, type, x, from));
+    Value values = from ? k.loadStored(x, from, lanes, width) : Value(arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type)));
     for (int64_t term = 0; term < p.terms; ++term)
       k.store(values, planes, k.add(to, term * p.termElements()), width);
   }

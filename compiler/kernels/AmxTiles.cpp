@@ -44,4 +44,29 @@ Value Tiles::multiply(Value sum, Value x, Value y, int64_t rows, int64_t columns
   return call(k, "llvm.x86.tdpbf16ps.internal", true, {extent(k, rows), extent(k, columns * 4), extent(k, pairs * 4), sum, x, y});
 }
 
+SmallVector<Value> Tiles::multiplyAll(SmallVector<Value> sums, int64_t xs, int64_t ys, bool split, Load x, Load y, int64_t rows, int64_t columns, int64_t pairs) {
+  SmallVector<Value> xTiles(xs), yTiles(ys);
+  auto product = [&](int64_t i, int64_t v) { sums[i * ys + v] = multiply(sums[i * ys + v], xTiles[i], yTiles[v], rows, columns, pairs); };
+  for (int64_t i = 0; i < xs; ++i)
+    xTiles[i] = x(i, high);
+  for (int64_t v = 0; v < ys; ++v)
+    yTiles[v] = y(v, split ? low : high);
+  for (int64_t i = 0; i < xs; ++i)
+    for (int64_t v = 0; v < ys; ++v)
+      product(i, v);
+  if (!split)
+    return sums;
+  for (int64_t v = 0; v < ys; ++v) {
+    yTiles[v] = y(v, high);
+    for (int64_t i = 0; i < xs; ++i)
+      product(i, v);
+  }
+  for (int64_t i = 0; i < xs; ++i) {
+    xTiles[i] = x(i, low);
+    for (int64_t v = 0; v < ys; ++v)
+      product(i, v);
+  }
+  return sums;
+}
+
 } // namespace cnnc

@@ -63,12 +63,15 @@ struct ColumnRun {
 };
 std::vector<ColumnRun> columnRuns(const GatherConv &c, const Phase &columns, int64_t widest);
 
-/// The tap rows lo <= t < hi that output row i of a phase reaches: source row base + t*stride, filter row k + t*kStride.
-struct TapRows {
+/// The taps lo <= t < hi of an axis that fall into the source for output i of a phase.
+struct ReachedTaps {
   mlir::Value base, lo, hi;
   int64_t stride, k, kStride;
+  mlir::Value source(KernelBuilder &builder, mlir::Value t) const { return builder.add(base, builder.mul(t, stride)); } ///< what t reads
+  mlir::Value cell(KernelBuilder &builder, mlir::Value t) const { return builder.add(builder.mul(t, kStride), k); }     ///< of the filter
 };
-TapRows tapRows(KernelBuilder &builder, const GatherConv &c, const Phase &rows, mlir::Value i);
+/// `step`: of the source from output to output; `extent`: of the source.
+ReachedTaps reachedTaps(KernelBuilder &builder, const Phase &phase, int64_t step, int64_t extent, mlir::Value i);
 
 /// The sum of the lanes of each of as many vectors as they have lanes, in their order: halves of two vectors are added and stand side by side in
 /// one, until one vector is left.

@@ -65,8 +65,8 @@ int64_t widestRow(const GatherConv &c) {
 
 /// Whether a tile is the whole map of one image, for one vector of lanes: rows are short, and each filter is read once for all of them.
 bool takesWholeMap(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
-  constexpr int64_t short_ = 6, spare = 8; // pixels of a row; registers beside the sums
-  return c.N == 1 && !c.sums && !c.sourceBlock && c.groups == 1 && c.rows.size() == 1 && c.columns.size() == 1 && c.OH > 1 && c.OW <= short_ &&
+  constexpr int64_t shortRow = 6, spare = 8; // pixels; registers beside the sums
+  return c.N == 1 && !c.sums && !c.sourceBlock && c.groups == 1 && c.rows.size() == 1 && c.columns.size() == 1 && c.OH > 1 && c.OW <= shortRow &&
          c.OH * c.OW <= target.registers - spare && c.block >= lanes;
 }
 
@@ -216,10 +216,9 @@ private:
     auto laneWidth = [&](int64_t v) { return std::min(lanes, chunk.width - v * lanes); };
 
     if (!rows.taps.empty() && !columns.taps.empty()) {
-      TapRows reach = tapRows(k, c, rows, i);
+      const ReachedTaps reach = reachedTaps(k, rows, c.sourceStepH, c.IH, i);
       acc = k.loop(reach.lo, reach.hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
-        Value sourceRow = k.add(reach.base, k.mul(t, reach.stride));
-        Value kRow = k.add(k.mul(t, reach.kStride), reach.k);
+        Value sourceRow = reach.source(k, t), kRow = reach.cell(k, t);
         Value wRow = k.add(k.add(wBase, k.mul(kRow, c.wRow)), chunk.start);
         // x[n, sourceRow, j*step, inBase]
         Value xRow = k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW));
@@ -330,9 +329,9 @@ private:
     const int64_t width = run.width, results = c.outChannels, count = images * width * results;
     SmallVector<Value> acc(count, k.zeroVector(element, lanes));
     if (!rows.taps.empty() && !columns.taps.empty()) {
-      TapRows reach = tapRows(k, c, rows, i);
+      const ReachedTaps reach = reachedTaps(k, rows, c.sourceStepH, c.IH, i);
       acc = k.loop(reach.lo, reach.hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
-        Value sourceRow = k.add(reach.base, k.mul(t, reach.stride)), wRow = k.mul(k.add(k.mul(t, reach.kStride), reach.k), c.wRow);
+        Value sourceRow = reach.source(k, t), wRow = k.mul(reach.cell(k, t), c.wRow);
         Value xRow = k.mul(k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW)), c.inChannels);
         SmallVector<Value> sums(carried);
         for (const Tap &tap : columns.taps)
@@ -396,19 +395,19 @@ std::vector<ColumnRun> columnRuns(const GatherConv &c, const Phase &columns, int
   return runs;
 }
 
-TapRows tapRows(KernelBuilder &b, const GatherConv &c, const Phase &rows, Value i) {
-  // Taps t with 0 <= i*step + offset(t) < IH; offsets ascend by `stride`.
-  int64_t taps = rows.taps.size(), first = rows.taps.front().offset;
-  TapRows r;
-  r.k = rows.taps.front().k;
-  r.stride = taps > 1 ? rows.taps[1].offset - first : 1, r.kStride = taps > 1 ? rows.taps[1].k - rows.taps[0].k : 0;
-  r.base = b.add(b.mul(i, c.sourceStepH), first);
+ReachedTaps reachedTaps(KernelBuilder &b, const Phase &phase, int64_t step, int64_t extent, Value i) {
+  // Taps t with 0 <= i*step + offset(t) < extent; offsets ascend by `stride`.
+  int64_t taps = phase.taps.size(), first = phase.taps.front().offset;
+  ReachedTaps r;
+  r.k = phase.taps.front().k;
+  r.stride = taps > 1 ? phase.taps[1].offset - first : 1, r.kStride = taps > 1 ? phase.taps[1].k - phase.taps[0].k : 0;
+  r.base = b.add(b.mul(i, step), first);
   r.lo = b.constant(0), r.hi = b.constant(taps);
-  int64_t highest = (rows.count - 1) * c.sourceStepH + first + (taps - 1) * r.stride;
+  int64_t highest = (phase.count - 1) * step + first + (taps - 1) * r.stride;
   if (first < 0) // t >= -base/stride
     r.lo = b.max(r.lo, b.ceilDiv(b.sub(b.constant(0), r.base), r.stride));
-  if (highest >= c.IH) // t <= (IH-1-base)/stride
-    r.hi = b.min(r.hi, b.add(b.floorDiv(b.sub(b.constant(c.IH - 1), r.base), r.stride), 1));
+  if (highest >= extent) // t <= (extent-1-base)/stride
+    r.hi = b.min(r.hi, b.add(b.floorDiv(b.sub(b.constant(extent - 1), r.base), r.stride), 1));
   return r;
 }
 

@@ -73,10 +73,10 @@ private:
   void tile(Value n, Value i, const Phase &rows, const Phase &columns, Value j, const ColumnRun &run, Value ch, int64_t width) {
     SmallVector<Value> sums(run.width, k.zeroVector(element, lanes));
     if (!rows.taps.empty() && !columns.taps.empty()) {
-      TapRows reach = tapRows(k, c, rows, i);
+      const ReachedTaps reach = reachedTaps(k, rows, c.sourceStepH, c.IH, i);
       sums = k.loop(reach.lo, reach.hi, 1, sums, [&](Value t, ValueRange carried) {
         SmallVector<Value> a(carried);
-        Value sourceRow = k.add(reach.base, k.mul(t, reach.stride)), filterRow = k.add(k.mul(t, reach.kStride), reach.k);
+        Value sourceRow = reach.source(k, t), filterRow = reach.cell(k, t);
         Value pixel = k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW));
         Value from = k.add(k.mul(pixel, C), ch), filter = k.add(k.mul(filterRow, filterColumns * C), ch);
         std::map<int64_t, Value> loaded; // by column from j's

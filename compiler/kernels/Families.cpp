@@ -217,8 +217,8 @@ void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, c
   launch(loc, ("winograd_" + family).str(), c.text(), {read(transformed), read(u), write(y)}, c.flops(), build);
 }
 
-GradStripes Lowering::stripes(int64_t N, int64_t work, int64_t leastWork, const Gradient &dw) const {
-  if (N != program.batch || !GradStripes::mayHold(dw.memory.elements * elementBytes(dw.memory.element)))
+GradStripes Lowering::stripes(int64_t N, int64_t work, int64_t leastWork, int64_t bytes) const {
+  if (N != program.batch || !GradStripes::mayHold(bytes))
     return {};
   return GradStripes::of(N, work, leastWork);
 }
@@ -238,7 +238,7 @@ void Lowering::winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, c
   Type element = dw.memory.element;
   auto f = WinogradFilterGrad::of(c, target, target.vectorBytes / elementBytes(element));
   constexpr int64_t leastTiles = 64; // against what it costs to end their sums
-  if (GradStripes s = stripes(c.N, c.tiles() / c.N, leastTiles, dw)) {
+  if (GradStripes s = stripes(c.N, c.tiles() / c.N, leastTiles, dw.memory.elements * elementBytes(element))) {
     f.stripes = s, f.parts = 1;
     return stripedGrad(loc, "winograd_conv_filter_grad", c.text(), s, x, dy, dw, c.flops(), [&](KernelBuilder &k, ArrayRef<int>) {
       return buildWinogradFilterGrad(k, f, element, {[](Value, Value, int64_t) {}});
@@ -301,9 +301,8 @@ bool Lowering::filterGradOfTiles(linalg::GenericOp op, StringRef family, StringR
   if (!target.amx || f.groups != 1 || f.N * f.OH * f.OW < leastPixels || !(split || x.element.isBF16() || dy.element.isBF16()))
     return false;
   constexpr int64_t leastOfPiece = 256, fewestPieces = 8;
-  const bool summed = f.N == program.batch && GradStripes::mayHold(f.size() * 4);
   AmxFilterGrad a;
-  if (summed && (f.stripes = GradStripes::of(f.N, f.OH * f.OW, leastOfPiece)))
+  if (f.stripes = stripes(f.N, f.OH * f.OW, leastOfPiece, f.size() * 4); f.stripes)
     a = AmxFilterGrad::of(f, split);
   if (!f.stripes || !a) {
     f.stripes = {};
@@ -331,7 +330,7 @@ void Lowering::filterGrad(linalg::GenericOp op, StringRef family, StringRef key,
   f.parts = filterGradParts(f, elementBytes(element));
   Gradient dw = gradient(op, f.size(), f.parts > 1 || f.mayBeAtOnce(target));
   constexpr int64_t leastPixels = 128; // against what it costs to load and store the sums
-  if (f.stripes = stripes(f.N, f.OH * f.OW, leastPixels, dw); f.stripes) {
+  if (f.stripes = stripes(f.N, f.OH * f.OW, leastPixels, f.size() * elementBytes(element)); f.stripes) {
     return stripedGrad(op.getLoc(), family, key, f.stripes, x, dy, dw, f.flops(), [&](KernelBuilder &k, ArrayRef<int> numbers) {
       buildFilterGrad(k, f, element, {[&](Value vector, Value index, int64_t width) { k.store(vector, k.buffer(numbers[2]), index, width); }});
       return f.pieces();

@@ -77,6 +77,8 @@ public:
   /// `width` lanes at buffer[index]; a vector of `lanes` lanes whose rest is zero.
   mlir::Value load(mlir::Value buffer, mlir::Value index, int64_t lanes, int64_t width);
   mlir::Value load(mlir::Value buffer, mlir::Value index, int64_t lanes) { return load(buffer, index, lanes, lanes); }
+  /// The same, as they are stored.
+  mlir::Value loadStored(mlir::Value buffer, mlir::Value index, int64_t lanes, int64_t width);
   void store(mlir::Value vector, mlir::Value buffer, mlir::Value index, int64_t width);
   /// The lanes at buffer[index] where `mask` is set, zero elsewhere.
   mlir::Value loadMasked(mlir::Value buffer, mlir::Value index, mlir::Value mask);
@@ -129,7 +131,6 @@ private:
   mlir::Value mask(int64_t lanes, int64_t width);
   mlir::Value widened(mlir::Value value);
   mlir::Value narrowed(mlir::Value value, mlir::Value buffer);
-  mlir::Value loadStored(mlir::Value buffer, mlir::Value index, int64_t lanes, int64_t width);
   void storeStored(mlir::Value vector, mlir::Value buffer, mlir::Value index, int64_t width);
 };
 

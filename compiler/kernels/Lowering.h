@@ -211,8 +211,8 @@ private:
   void combine(Location loc, Ref partial, Type partialType, Ref out, Type element, int64_t parts, int64_t size, bool isMax);
   void combine(Location loc, Ref partial, Type partialType, const Gradient &out, int64_t parts, bool isMax);
 
-  /// How a filter's gradient is summed so that it can be in a chain; none where it cannot. `work`: of an image.
-  GradStripes stripes(int64_t N, int64_t work, int64_t leastWork, const Gradient &dw) const;
+  /// How a filter's gradient is summed so that it can be in a chain; none where it cannot. `work`: of an image, `bytes`: of the gradient.
+  GradStripes stripes(int64_t N, int64_t work, int64_t leastWork, int64_t bytes) const;
   /// Launches the kernel that sums stripes into its third buffer, and their sum.
   void stripedGrad(Location loc, StringRef family, StringRef key, const GradStripes &s, const Memory &x, const Memory &dy, const Gradient &dw, uint64_t flops, Build build);
   /// The gradient in tiles of AMX, where the processor has them and there are pixels enough to fill some. False: nothing was made.
