@@ -69,7 +69,7 @@ public:
       auto processor = makeProcessor(name, optimisation());
       if (!processor)
         return fail(toString(processor.takeError()));
-      processor->info.winograd = options.winograd;
+      processor->info.winograd = options.winograd && options.optimise; // its kernels are the longest ones
       if (pipeline.narrow && !processor->info.dotsPairs)
         return fail("precision bf16 needs a processor that multiplies pairs of bf16 (AVX512-BF16: AMD Zen 4, Intel Sapphire Rapids and later), " + processor->cpu +
                     " is none; f32 and f64 run everywhere");

@@ -48,7 +48,7 @@ public:
     Value out = k.mul(part, f.size());
 
     const auto [images, rows] = blockOf(f, k.target);
-    blockRows = rows;
+    blockRows = rows, blockImages = images;
     if (packsGradients(images * rows * f.OW))
       packed = k.scratch(element, images * rows * f.OW * f.block);
 
@@ -82,7 +82,7 @@ private:
   Products products;
   Value x, dy, dw;
   Value packed; ///< a block of pixels of dy, [images][rows][OW][block]; null where dy is read in place
-  int64_t blockRows = 1;
+  int64_t blockImages = 1, blockRows = 1;
 
   /// Whether a block of dy, whose pixels are so far apart that they share few sets of the first-level cache, is read by tiles enough to pay for a copy.
   bool packsGradients(int64_t pixels) const {
@@ -110,6 +110,35 @@ private:
   struct Cell {
     int64_t kw, channel;
   };
+
+  /// A filter of one tap reads its maps once, a few channels of each pixel a tile, so that no cache fetches ahead what the next tiles read: every tile asks for its
+  /// share of the pixels behind the block.
+  struct Share {
+    Value buffer, first; ///< where it begins
+    int64_t lines;       ///< of the caches
+  };
+  SmallVector<Share> sharesAhead(Value n, Value firstRow, Value ob, Value firstChannel, int64_t cells, const LaneChunk &chunk) {
+    const int64_t bytes = k.target.vectorBytes / lanes, line = 64 / bytes, channels = f.xChannels / f.groups;
+    if (f.KH * f.KW > 1 || f.SH > 1 || f.SW > 1 || f.pairs || f.groups > 1 || f.OH * f.OW == 1)
+      return {};
+    const int64_t xBlock = blockImages * blockRows * f.W * f.xChannels, yBlock = blockImages * blockRows * f.OW * f.yChannels;
+    if ((xBlock + yBlock) * bytes > k.target.l2Bytes / 2)
+      return {};
+    // Tiles in their order: blocks of outputs (of which a piece may have one alone), their chunks, input channels.
+    const bool alone = cutByFilter(f);
+    const int64_t all = channels * (alone ? f.block : f.yChannels), own = cells * chunk.width;
+    Value before = k.add(k.mul(firstChannel, chunk.width), chunk.start * channels);
+    if (!alone)
+      before = k.add(before, k.mul(ob, f.block * channels));
+    auto share = [&](Value buffer, Value from, int64_t size) {
+      return Share{buffer, k.add(from, k.mul(k.div(k.mul(before, (size + line - 1) / line), all), line)), (own * size + all * line - 1) / (all * line)};
+    };
+    Value xFrom = k.mul(k.add(k.mul(n, f.H), firstRow), f.W * f.xChannels), yFrom = k.mul(k.add(k.mul(n, f.OH), firstRow), f.OW * f.yChannels);
+    SmallVector<Share> shares = {share(x, k.add(xFrom, xBlock), xBlock)};
+    if (!alone)
+      shares.push_back(share(dy, k.add(yFrom, yBlock), yBlock));
+    return shares;
+  }
 
   /// All tiles of one tap row kh and one block of output channels.
   void tapRowTiles(Value n, Value lastN, Value firstRow, Value lastRow, Value ob, Value kh, Value out, Value isFirst) {
@@ -156,6 +185,17 @@ private:
           at = end, i = same;
         }
       }
+    }
+  }
+
+  /// Asks for what goes with `count` pixels of the tile's block from (image, row, column) on.
+  void announce(ArrayRef<Share> shares, Value image, Value row, Value column, int64_t count) {
+    const int64_t pixels = blockImages * blockRows * f.OW, line = 64 * lanes / k.target.vectorBytes;
+    for (const Share &s : shares) {
+      Value pixel = k.add(k.mul(k.add(k.mul(image, blockRows), row), f.OW), column);
+      Value first = k.add(s.first, k.mul(k.div(k.mul(pixel, s.lines), pixels), line));
+      for (int64_t i = 0; i < (s.lines * count + pixels - 1) / pixels; ++i)
+        k.prefetch(s.buffer, k.add(first, i * line));
     }
   }
 
@@ -212,6 +252,7 @@ private:
     if ((f.OH - 1) * f.SH + (f.KH - 1) * f.DH - f.PT >= f.H)
       hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(f.H - 1), shift), f.SH), 1));
     auto segments = segmentsOf(cells);
+    const auto ahead = sharesAhead(n, firstRow, ob, firstChannel, cells.size(), chunk);
     for (unsigned i = 0; i < cells.size(); ++i) // of the next tile
       for (int64_t v = 0; v < chunk.vectors; ++v)
         store.soon(k.add(address(i, v), int64_t(cells.size()) * f.wChannel));
@@ -247,6 +288,7 @@ private:
           a = k.loop(k.constant(segment.first), k.constant(segment.first + whole), unroll, a,
                      [&](Value ow, ValueRange inner) -> SmallVector<Value> {
                        SmallVector<Value> s(inner);
+                       announce(ahead, k.sub(image, n), k.sub(oh, firstRow), ow, unroll);
                        for (int64_t u = 0; u < unroll; ++u)
                          s = pixel(k.add(ow, u), s);
                        return s;

@@ -81,12 +81,14 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   const int64_t outputs = ((O + parts - 1) / parts + rows - 1) / rows * rows, wholeO = O / rows * rows;
   Value x = k.buffer(0), dy = k.buffer(1), dw = k.buffer(2);
   Value strip = k.div(k.piece, parts), firstO = k.mul(k.mod(k.piece, parts), outputs);
-  Value xs = k.scratch(element, strips.chunks() * images * chunk), ds = k.scratch(element, images * rows);
+  // One tile of outputs reads x once, where it stands.
+  const bool panel = O > rows;
+  Value xs = k.scratch(element, panel ? strips.chunks() * images * chunk : 1), ds = k.scratch(element, images * rows);
   Value firstColumn = strips.firstColumn(strip), made = k.scratch(element, staged ? rows * strips.chunks() * chunk : 1);
 
   k.loop(k.constant(0), k.constant(N), images, [&](Value n) {
     Value count = k.min(k.constant(images), k.sub(k.constant(N), n)), isFirst = k.equal(n, k.constant(0));
-    k.loop(k.constant(0), count, 1, [&](Value r) {
+    k.loop(k.constant(0), panel ? count : k.constant(0), 1, [&](Value r) {
       strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
         Value from = k.add(k.mul(k.add(n, r), I), column), to = k.add(k.mul(number, images * chunk), k.mul(r, chunk));
         for (auto [v, width] : llvm::enumerate(widths))
@@ -129,7 +131,8 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
         auto image = [&](Value r, SmallVector<Value> sums) {
           SmallVector<Value> values;
           for (size_t v = 0; v < vectors; ++v)
-            values.push_back(k.load(xs, k.add(k.add(k.mul(number, images * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes));
+            values.push_back(panel ? k.load(xs, k.add(k.add(k.mul(number, images * chunk), k.mul(r, chunk)), int64_t(v) * lanes), lanes)
+                                   : k.load(x, k.add(k.add(k.mul(k.add(n, r), I), column), int64_t(v) * lanes), lanes, widths[v]));
           for (int64_t i = 0; i < height; ++i) {
             Value grad = k.splat(k.loadScalar(ds, k.add(k.mul(r, rows), i)), lanes);
             for (size_t v = 0; v < vectors; ++v)
@@ -183,47 +186,58 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
   const int64_t perPart = (N + parts - 1) / parts, usedParts = (N + perPart - 1) / perPart, last = N - (usedParts - 1) * perPart;
   Value dy = k.buffer(1), w = k.buffer(0), dx = k.buffer(2);
   Value strip = k.div(k.piece, usedParts), part = k.mod(k.piece, usedParts);
-  Value panel = k.scratch(element, strips.chunks() * outputs * chunk), ds = k.scratch(element, rows * ((outputs + lanes - 1) / lanes * lanes));
+  const int64_t stride = (outputs + lanes - 1) / lanes * lanes;
+  // The weights of a chunk, in the first-level cache, and the part's rows of dy, side by side.
+  Value panel = k.scratch(element, outputs * chunk), ds = k.scratch(element, perPart * stride);
+  Value firstRow = k.mul(part, perPart), isLast = k.equal(part, k.constant(usedParts - 1));
 
   /// Adds the products of `count` outputs from `o` on to the rows of the part; the first ones begin from zero.
   auto block = [&](Value o, int64_t count, bool first) {
-    // The next panel: of the outputs behind these, or of the next strip.
-    Value behind = k.add(o, count);
-    Value next = arith::SelectOp::create(k.b, k.loc, k.less(behind, k.constant(O)), k.mul(behind, I), k.constant(strips.chunks() * chunk));
-    const int64_t stride = (outputs + lanes - 1) / lanes * lanes;
-    // The first tile copies the panel while it multiplies by it.
-    auto tile = [&](Value n, int64_t height, bool fillsPanel) {
-      for (int64_t i = 0; i < height; ++i)
-        for (int64_t at = 0; at < count; at += lanes)
-          k.store(k.load(dy, k.add(k.add(k.mul(k.add(n, i), O), o), at), lanes, std::min(lanes, count - at)), ds, k.constant(i * stride + at), lanes);
-      strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
-        const size_t vectors = widths.size();
+    k.loop(k.constant(0), k.min(k.constant(perPart), k.sub(k.constant(N), firstRow)), 1, [&](Value r) {
+      for (int64_t at = 0; at < count; at += lanes)
+        k.store(k.load(dy, k.add(k.add(k.mul(k.add(firstRow, r), O), o), at), lanes, std::min(lanes, count - at)), ds, k.add(k.mul(r, stride), at), lanes);
+    });
+    // Where the panel behind the strip's last one begins: of the outputs behind these, or of the next strip.
+    Value behind = k.add(o, count), firstColumn = strips.firstColumn(strip);
+    Value further = arith::SelectOp::create(k.b, k.loc, k.less(behind, k.constant(O)), k.add(k.mul(behind, I), firstColumn), strips.firstColumn(k.add(strip, 1)));
+    strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
+      const size_t vectors = widths.size();
+      Value next = arith::SelectOp::create(k.b, k.loc, k.less(number, k.constant(strips.chunks() - 1)), k.add(k.add(k.mul(o, I), column), chunk), further);
+      // The first tile copies the panel while it multiplies by it.
+      auto tile = [&](Value n, int64_t height, bool fillsPanel) {
         auto address = [&](int64_t i, size_t v) { return k.add(k.add(k.mul(k.add(n, i), I), column), int64_t(v) * lanes); };
+        Value row = k.sub(n, firstRow);
         SmallVector<Value> sums;
         for (int64_t i = 0; i < height; ++i)
           for (size_t v = 0; v < vectors; ++v)
             sums.push_back(first ? k.zeroVector(element, lanes) : k.load(dx, address(i, v), lanes, widths[v]));
         auto output = [&](Value r, SmallVector<Value> s) {
           SmallVector<Value> values;
-          for (size_t v = 0; v < vectors; ++v) // what the next panel is copied from
-            k.prefetch(w, k.add(k.add(k.add(next, k.mul(r, I)), column), int64_t(v) * lanes));
           for (size_t v = 0; v < vectors; ++v) {
-            Value at = k.add(k.add(k.mul(number, outputs * chunk), k.mul(r, chunk)), int64_t(v) * lanes);
+            Value at = k.add(k.mul(r, chunk), int64_t(v) * lanes);
             values.push_back(fillsPanel ? k.load(w, k.add(k.add(k.mul(k.add(o, r), I), column), int64_t(v) * lanes), lanes, widths[v]) : k.load(panel, at, lanes));
             if (fillsPanel)
               k.store(values.back(), panel, at, lanes);
           }
           for (int64_t i = 0; i < height; ++i) {
-            Value grad = k.splat(k.loadScalar(ds, k.add(r, i * stride)), lanes);
+            Value grad = k.splat(k.loadScalar(ds, k.add(k.mul(k.add(row, i), stride), r)), lanes);
             for (size_t v = 0; v < vectors; ++v)
               s[i * vectors + v] = k.fma(grad, values[v], s[i * vectors + v]);
           }
           return s;
         };
+        // A share of the next panel's rows is asked for by each tile.
         constexpr int64_t unroll = 2;
-        const int64_t whole = count / unroll * unroll;
+        const int64_t whole = count / unroll * unroll, share = (height * count + perPart - 1) / perPart, steps = std::max<int64_t>(1, whole / unroll);
+        auto announce = [&](Value r) {
+          Value from = k.add(k.div(k.mul(row, count), perPart), k.div(k.mul(r, share), steps * unroll));
+          for (int64_t i = 0; i < (share + steps - 1) / steps; ++i)
+            for (size_t v = 0; v < vectors; ++v)
+              k.prefetch(w, k.add(k.add(next, k.mul(k.add(from, i), I)), int64_t(v) * lanes));
+        };
         sums = k.loop(k.constant(0), k.constant(whole), unroll, sums, [&](Value r, ValueRange carried) {
           SmallVector<Value> s(carried);
+          announce(r);
           for (int64_t u = 0; u < unroll; ++u)
             s = output(k.add(r, u), s);
           return s;
@@ -233,14 +247,12 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
         for (int64_t i = 0; i < height; ++i)
           for (size_t v = 0; v < vectors; ++v)
             k.store(sums[i * vectors + v], dx, address(i, v), widths[v]);
-      });
-    };
-    Value firstRow = k.mul(part, perPart);
-    if (last == perPart)
-      return tilesOf(k, firstRow, perPart, rows, tile);
-    Value isLast = k.equal(part, k.constant(usedParts - 1));
-    k.when(isLast, [&] { tilesOf(k, firstRow, last, rows, tile); });
-    k.when(k.less(part, k.constant(usedParts - 1)), [&] { tilesOf(k, firstRow, perPart, rows, tile); });
+      };
+      if (last == perPart)
+        return tilesOf(k, firstRow, perPart, rows, tile);
+      k.when(isLast, [&] { tilesOf(k, firstRow, last, rows, tile); });
+      k.when(k.less(part, k.constant(usedParts - 1)), [&] { tilesOf(k, firstRow, perPart, rows, tile); });
+    });
   };
   block(k.constant(0), outputs, true);
   const int64_t whole = O / outputs * outputs;

@@ -42,6 +42,14 @@ FMA_LOOP(avx512of64, "avx512f", __m512d, _mm512_set1_pd, _mm512_fmadd_pd, _mm512
 #define PAIR_STEP(a, b, c) _mm512_dpbf16_ps(a, (__m512bh)(b), (__m512bh)(c))
 FMA_LOOP(avx512of16, "avx512f,avx512bf16", __m512, _mm512_set1_ps, PAIR_STEP, _mm512_cvtss_f32)
 
+Peak Peak::bestOf(const Peak &other) const {
+  Peak best = *this;
+  for (double Peak::*rate : {&Peak::flops32, &Peak::flops64, &Peak::flops16, &Peak::memoryBytes, &Peak::cacheBytes})
+    best.*rate = std::max(this->*rate, other.*rate);
+  best.launchSeconds = std::min(launchSeconds, other.launchSeconds);
+  return best;
+}
+
 static double bestSeconds(int times, const std::function<void()> &f) {
   double best = 1e30;
   for (int i = 0; i < times; ++i) {

@@ -15,6 +15,8 @@ struct Peak {
   double memoryBytes = 0;          ///< copied a second, read and written bytes together, from and to memory
   double cacheBytes = 0;           ///< the same within each core's own cache
   double launchSeconds = 0;        ///< of a launch with nothing to do on every thread
+  /// The better of each number, where both were measured on one machine at different times.
+  Peak bestOf(const Peak &other) const;
 };
 
 /// `features`: those of the code that is measured against it (cnn_model::cpu_features); wider vectors than it uses are left out. Takes about a quarter of a second. Each is the best of several tries: what other programs take away is not the machine's limit.
