@@ -42,7 +42,7 @@ public:
     stride = held;
     if (pairs)
       panel = k.scratch(BFloat16Type::get(k.b.getContext()), 2 * outputs * stride);
-    else if (I * bytes % alias == 0)
+    else if (I * bytes % alias == 0 || I % lanes != 0)
       panel = k.scratch(element, outputs * stride);
     cells = (std::min(N, mostRows) * outputs + lanes - 1) / lanes * lanes;
     sums = k.scratch(element, cells * lanes);
@@ -71,7 +71,7 @@ private:
   int64_t lanes;
   bool pairs;
   int64_t rows, outputs, depth, stride, cells;
-  Value panel;   ///< the weights of a strip, [outputs][stride]; null where they are read in place
+  Value panel;   ///< the weights of a strip, [outputs][stride], on lines of the cache; null where they are read in place
   Value sums;    ///< accumulators between blocks of i, [rows under way][outputs of the strip] vectors
   Value results; ///< their sums, [rows under way][outputs of the strip]
 

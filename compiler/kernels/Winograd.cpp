@@ -176,10 +176,12 @@ private:
   /// The chunks of a block: those of one shape in a loop, and what they leave over.
   void throughChunks(llvm::function_ref<void(const Chunk &)> body) {
     const auto chunks = laneChunks(c.block, lanes);
-    const int64_t vectors = chunks.front().vectors, width = vectors * lanes, whole = c.block / width * width;
-    k.loop(k.constant(0), k.constant(whole), width, [&](Value start) { body({start, vectors, width}); });
-    if (whole < c.block)
-      body({k.constant(whole), chunks.back().vectors, chunks.back().width});
+    for (size_t i = 0, same = 0; i < chunks.size(); i = same) {
+      while (same < chunks.size() && chunks[same].width == chunks[i].width)
+        ++same;
+      const auto [start, width, vectors] = chunks[i];
+      k.loop(k.constant(start), k.constant(start + width * int64_t(same - i)), width, [&, width = width, vectors = vectors](Value at) { body({at, vectors, width}); });
+    }
   }
 
   // ---- filters that a piece transforms itself: some input channels of one chunk of outputs, after which their products are added ----

@@ -62,13 +62,13 @@ inline ImageCut cutImages(double work, double goal, int64_t batch, int64_t exten
 struct LaneChunk {
   int64_t start, width, vectors;
 };
-/// Cuts a block of channels into chunks of up to two vectors, three where that leaves nothing over.
+/// Cuts a block of channels into chunks of two vectors; of three or five, the first has three, since a vector alone needs a broadcast for each product. Wider blocks
+/// have many filters, of which fewer are read where tiles have more pixels.
 inline std::vector<LaneChunk> laneChunks(int64_t block, int64_t lanes) {
-  int64_t vectors = (block + lanes - 1) / lanes;
-  int64_t per = vectors == 3 ? 3 : 2;
+  const int64_t vectors = (block + lanes - 1) / lanes, first = vectors == 3 || vectors == 5 ? 3 : 2;
   std::vector<LaneChunk> chunks;
-  for (int64_t v = 0; v < vectors; v += per) {
-    int64_t n = std::min(per, vectors - v), start = v * lanes;
+  for (int64_t v = 0; v < vectors; v += chunks.back().vectors) {
+    const int64_t n = std::min<int64_t>(v == 0 ? first : 2, vectors - v), start = v * lanes;
     chunks.push_back({start, std::min(n * lanes, block - start), n});
   }
   return chunks;
