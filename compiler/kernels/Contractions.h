@@ -160,6 +160,11 @@ struct Transposition {
   };
   std::vector<Loop> loops;
   int64_t rows, columns, sourceRow, targetRow;
+  bool pairs = false; ///< the target's elements are pairs of bf16, of neighbours in a row of the source: columns and the target's strides count them
+  bool split = false; ///< what rounding to bf16 leaves over, rounded likewise, stands behind all that
+  /// The same in pairs; columns, and all strides of the target but targetRow, are even.
+  Transposition inPairs(bool split) const;
+  int64_t targetElements() const;
   std::string text() const; ///< all numbers, for keys
 };
 /// Numbers as text, for keys.

@@ -61,11 +61,14 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
       direct = GatherConv::inputGradOfSums(g);
     c.pairs = direct.pairs;
     const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes, keepsWeights());
+    const bool turnsPairs = direct.pairs && !pays && g.block % 2 == 0; // a pair is of neighbours in the filter
     c.filterInside = pays && g.block % lanes == 0 && block % lanes == 0 && transformsInside(c, lanes);
     if (c.filterInside) {
       c.sourceBlock = g.block;
     } else if (!pays && !sums && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
       direct.sourceBlock = g.block;
+    } else if (turnsPairs) {
+      turned = packPairs(loc, filterTransposition(g, block).inPairs(direct.split), w);
     } else if (!sums) {
       turned = scratchMemory(filter, w.element);
       transpose(loc, filterTransposition(g, block), w, turned);
@@ -75,7 +78,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     if (pays) {
       winograd(loc, family, c, dy, turned, dx);
     } else {
-      if (direct.pairs)
+      if (direct.pairs && !turnsPairs)
         turned = packPairs(loc, PairPacking::neighbours(g.C / block * g.KH * g.KW, g.O / g.G, block, direct.split), turned);
       gather(loc, family, key, direct, dy, turned, dx);
     }
@@ -181,6 +184,13 @@ Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const M
   return packed;
 }
 
+Lowering::Memory Lowering::packPairs(Location loc, const Transposition &t, const Memory &source) {
+  Memory packed = scratchMemory(t.targetElements(), BFloat16Type::get(source.element.getContext()));
+  launch(loc, "pair_packing", t.text() + "transposed", {read(source), write(packed)}, 0,
+         [&](KernelBuilder &k, ArrayRef<int>) { return buildTransposition(k, t, k.b.getF32Type()); });
+  return packed;
+}
+
 void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y) {
   if (amxTakes(c, target)) {
     int64_t images = amxIsByImage(c, target) ? c.N : 0;
@@ -277,13 +287,16 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
     });
     return;
   }
-  Memory packed = scratchMemory(g.O * g.C, w.element);
   Transposition t; // (O,I) -> [O/block][I][block]
   t.loops = {{g.O / block, block * g.C, block * g.C}};
   t.rows = block, t.columns = g.C, t.sourceRow = g.C, t.targetRow = block;
-  transpose(loc, t, w, packed);
-  if (c.pairs)
-    packed = packPairs(loc, PairPacking::neighbours(g.O / block, g.C, block, c.split), packed);
+  Memory packed;
+  if (c.pairs) {
+    packed = packPairs(loc, t.inPairs(c.split), w);
+  } else {
+    packed = scratchMemory(g.O * g.C, w.element);
+    transpose(loc, t, w, packed);
+  }
   gather(loc, "dense", g.text(), c, x, packed, y);
 }
 

@@ -123,6 +123,11 @@ void KernelBuilder::storeHalves(Value value, bool high, Value buffer, Value inde
   storeStored(bits, buffer, index, lanes);
 }
 
+void KernelBuilder::storeWords(Value words, Value buffer, Value index) {
+  const int64_t elements = 2 * cast<VectorType>(words.getType()).getNumElements();
+  storeStored(vector::BitCastOp::create(b, loc, VectorType::get(elements, b.getBF16Type()), words), buffer, mul(index, 2), elements);
+}
+
 void KernelBuilder::storePairs(Value low, Value high, Value buffer, Value index, int64_t width) {
   Value pairs = vector::InterleaveOp::create(b, loc, narrowed(low, buffer), narrowed(high, buffer));
   storeStored(pairs, buffer, mul(index, 2), 2 * width);

@@ -93,6 +93,8 @@ public:
   mlir::Value splatPair(mlir::Value buffer, mlir::Value index, int64_t lanes);
   /// Stores bf16(value) as one half of each pair, in a buffer of i32: the low half with zeros beside it, the high half beside what is there.
   void storeHalves(mlir::Value value, bool high, mlir::Value buffer, mlir::Value index);
+  /// Pairs as they are, in i32, in a buffer of bf16.
+  void storeWords(mlir::Value words, mlir::Value buffer, mlir::Value index);
   /// Pairs (low[i], high[i]) of two vectors of f32.
   void storePairs(mlir::Value low, mlir::Value high, mlir::Value buffer, mlir::Value index, int64_t width);
   /// bf16(value) and what that leaves over, as f32.

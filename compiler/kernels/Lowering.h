@@ -200,6 +200,7 @@ private:
   /// The convolution as it is multiplied best, by `make(pairs)`: in pairs, in tiles that split f32, or one by one.
   GatherConv multiplied(const Memory &x, int64_t channels, llvm::function_ref<GatherConv(bool)> make) const;
   Memory packPairs(Location loc, const PairPacking &p, const Memory &source);
+  Memory packPairs(Location loc, const Transposition &t, const Memory &source); ///< t is in pairs
 
   void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y);
 

@@ -1,4 +1,4 @@
-// Transpositions in square register tiles: packing filters, and the change of order around flatten.
+// Transpositions in square register tiles: packing filters, also in pairs of bf16, and the change of order around flatten.
 // In: Transposition, buffers source, target.  Out: loops over lanes x lanes tiles; the rest element by element.
 #include "compiler/kernels/Contractions.h"
 
@@ -16,10 +16,25 @@ std::string textOf(ArrayRef<int64_t> numbers) {
 }
 
 std::string Transposition::text() const {
-  std::string s = textOf({rows, columns, sourceRow, targetRow});
+  std::string s = textOf({rows, columns, sourceRow, targetRow, pairs, split});
   for (const Loop &l : loops)
     s += textOf({l.extent, l.source, l.target});
   return s;
+}
+
+Transposition Transposition::inPairs(bool split) const {
+  Transposition t = *this;
+  t.pairs = true, t.split = split, t.columns /= 2;
+  for (Loop &l : t.loops)
+    l.target /= 2;
+  return t;
+}
+
+int64_t Transposition::targetElements() const {
+  int64_t all = rows * columns * (pairs ? 2 : 1) * (split ? 2 : 1);
+  for (const Loop &l : loops)
+    all *= l.extent;
+  return all;
 }
 
 /// x86 shuffles run within 128 bits, everything else crosses lanes at three times the cost.
@@ -44,37 +59,70 @@ SmallVector<Value> transposedQuarters(KernelBuilder &k, SmallVector<Value> v) {
   return v;
 }
 
-void transposeTile(KernelBuilder &k, Value source, Value from, int64_t sourceRow, Value target, Value to, int64_t targetRow, Type element) {
+/// A square of as many rows as a vector has lanes: load(row, first column, columns) reads a part of a row, store(column, vector) takes a column.
+static void transposeSquare(KernelBuilder &k, Type element, llvm::function_ref<Value(int64_t, int64_t, int64_t)> load, llvm::function_ref<void(int64_t, Value)> store) {
   const int64_t lanes = k.lanes(element), quarter = quarterBytes * 8 / element.getIntOrFloatBitWidth();
   for (int64_t s = 0; s < lanes; s += quarter) {
     SmallVector<Value> vectors;
     for (int64_t r = 0; r < quarter; ++r) {
       Value gathered = k.zeroVector(element, lanes);
       for (int64_t l = 0; l < lanes; l += quarter)
-        gathered = vector::InsertStridedSliceOp::create(k.b, k.loc, k.load(source, k.add(from, (r + l) * sourceRow + s), quarter), gathered, l, 1);
+        gathered = vector::InsertStridedSliceOp::create(k.b, k.loc, load(r + l, s, quarter), gathered, l, 1);
       vectors.push_back(gathered);
     }
     vectors = transposedQuarters(k, vectors);
     for (int64_t c = 0; c < quarter; ++c)
-      k.store(vectors[c], target, k.add(to, (s + c) * targetRow), lanes);
+      store(s + c, vectors[c]);
   }
 }
 
+void transposeTile(KernelBuilder &k, Value source, Value from, int64_t sourceRow, Value target, Value to, int64_t targetRow, Type element) {
+  transposeSquare(k, element, [&](int64_t r, int64_t s, int64_t count) { return k.load(source, k.add(from, r * sourceRow + s), count); },
+                  [&](int64_t s, Value column) { k.store(column, target, k.add(to, s * targetRow), k.lanes(element)); });
+}
+
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
-  const int64_t lanes = k.lanes(element);
+  Type unit = t.pairs ? Type(k.b.getI32Type()) : element;
+  const int64_t lanes = k.lanes(unit), unitElements = t.pairs ? 2 : 1, parts = t.split ? 2 : 1;
   Value source = k.buffer(0), target = k.buffer(1);
   int64_t wholeRows = t.rows / lanes * lanes, wholeColumns = t.columns / lanes * lanes;
 
   auto at = [&](Value base, Value r, int64_t rStride, Value s, int64_t sStride) {
     return k.add(base, k.add(k.mul(r, rStride), k.mul(s, sStride)));
   };
+  auto partOf = [&](Value value, int64_t part) {
+    if (!t.split)
+      return value;
+    auto [high, low] = k.split(value);
+    return part ? low : high;
+  };
+  /// Where a part of the target begins behind `to`, in units.
+  auto inPart = [&](Value to, int64_t part) { return k.add(to, part * t.targetElements() / parts / unitElements); };
   auto single = [&](Value from, Value to, Value r, Value s) {
-    k.storeScalar(k.loadScalar(source, at(from, r, t.sourceRow, s, 1)), target, at(to, s, t.targetRow, r, 1));
+    for (int64_t e = 0; e < unitElements; ++e) {
+      Value value = k.loadScalar(source, k.add(at(from, r, t.sourceRow, s, unitElements), e));
+      for (int64_t part = 0; part < parts; ++part)
+        k.storeScalar(partOf(value, part), target, k.add(k.mul(at(inPart(to, part), s, t.targetRow, r, 1), unitElements), e));
+    }
+  };
+  auto square = [&](Value from, Value to) {
+    if (!t.pairs)
+      return transposeTile(k, source, from, t.sourceRow, target, to, t.targetRow, element);
+    for (int64_t part = 0; part < parts; ++part) {
+      auto load = [&](int64_t r, int64_t s, int64_t count) -> Value {
+        Value values = partOf(k.load(source, k.add(from, r * t.sourceRow + 2 * s), 2 * count), part);
+        auto narrow = VectorType::get(2 * count, k.b.getBF16Type());
+        if (values.getType() != narrow)
+          values = arith::TruncFOp::create(k.b, k.loc, narrow, values);
+        return vector::BitCastOp::create(k.b, k.loc, VectorType::get(count, unit), values);
+      };
+      transposeSquare(k, unit, load, [&](int64_t s, Value column) { k.storeWords(column, target, k.add(inPart(to, part), s * t.targetRow)); });
+    }
   };
   auto matrix = [&](Value from, Value to) {
     k.loop(k.constant(0), k.constant(wholeRows), lanes, [&](Value r) {
       k.loop(k.constant(0), k.constant(wholeColumns), lanes,
-             [&](Value s) { transposeTile(k, source, at(from, r, t.sourceRow, s, 1), t.sourceRow, target, at(to, s, t.targetRow, r, 1), t.targetRow, element); });
+             [&](Value s) { square(at(from, r, t.sourceRow, s, unitElements), at(to, s, t.targetRow, r, 1)); });
     });
     auto rest = [&](int64_t r0, int64_t r1, int64_t s0, int64_t s1) {
       if (r0 < r1 && s0 < s1)
