@@ -245,7 +245,7 @@ int realMain(int argc, char **argv) {
   app.add_flag("--inference", c.inference, "a small program that predicts and evaluates, without training; batchnorm is folded into the layers before it");
   app.add_option("--target", c.target, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--mcpu", c.mcpu, "the processor: native, v3 (AVX2), v4 (AVX-512), LLVM's names; v3+v4 makes a program for both, which chooses when it starts");
-  app.add_option("-O", c.level, "0: compile in the shortest time; 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
+  app.add_option("-O", c.level, "0: compile in the shortest time, for a program that runs several times as long (and without Winograd's form); 1 to 3: make the fastest program (default)")->check(CLI::Range(0, 3));
   app.add_flag("--no-cache", c.noCache, "compile every kernel anew, and keep none");
   app.add_flag("--tune", c.tune, "measure every kernel with other tiles and keep the fastest, for this and later compilations; the results are the same bits");
   app.add_option("--max-memory", c.maxMemory, "such as 300MB: the trainer's peak stays under it, because a step computes again what it would have kept; the results are the same bits");
