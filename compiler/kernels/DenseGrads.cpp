@@ -181,12 +181,13 @@ int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, T
   const int64_t outputs = std::min(O, mostOutputs);
   Strips strips(k, I, lanes, 8 * lanes, fewestPieces / 4);
   const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 14);
-  // Several parts of the images where there are few strips; each of whole tiles, so that their sizes are known.
-  const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, N / rows ? N / rows : 1);
+  // Several parts of the images where there are few strips, or more rows of dy than scratch memory is to hold; the sizes of their tiles are known.
+  constexpr int64_t mostBytes = 256 << 10;
+  const int64_t stride = (outputs + lanes - 1) / lanes * lanes, mostRows = mostBytes / (stride * k.target.vectorBytes / lanes);
+  const int64_t parts = std::max((N + mostRows - 1) / mostRows, std::clamp<int64_t>(fewestPieces / strips.count(), 1, N / rows ? N / rows : 1));
   const int64_t perPart = (N + parts - 1) / parts, usedParts = (N + perPart - 1) / perPart, last = N - (usedParts - 1) * perPart;
   Value dy = k.buffer(1), w = k.buffer(0), dx = k.buffer(2);
   Value strip = k.div(k.piece, usedParts), part = k.mod(k.piece, usedParts);
-  const int64_t stride = (outputs + lanes - 1) / lanes * lanes;
   // The weights of a chunk, in the first-level cache, and the part's rows of dy, side by side.
   Value panel = k.scratch(element, outputs * chunk), ds = k.scratch(element, perPart * stride);
   Value firstRow = k.mul(part, perPart), isLast = k.equal(part, k.constant(usedParts - 1));

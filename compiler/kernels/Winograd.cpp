@@ -173,7 +173,7 @@ private:
     int64_t vectors, width;
     int64_t widthOf(int64_t v, int64_t lanes) const { return std::min(lanes, width - v * lanes); }
   };
-  /// The chunks of a block: those of one shape in a loop, and what they leave over.
+  /// The chunks of a block: neighbours of one shape in a loop.
   void throughChunks(llvm::function_ref<void(const Chunk &)> body) {
     const auto chunks = laneChunks(c.block, lanes);
     for (size_t i = 0, same = 0; i < chunks.size(); i = same) {
