@@ -7,6 +7,8 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Threading.h"
 
+#include <atomic>
+
 using namespace llvm;
 
 namespace cnnc {
@@ -23,23 +25,28 @@ void separate(mlir::ModuleOp kernels) {
 Expected<std::map<std::string, std::string>> emitObjects(mlir::ModuleOp kernels, const std::string &mcpu, OptimisationLevel level) {
   std::vector<mlir::ModuleOp> modules(kernels.getOps<mlir::ModuleOp>().begin(), kernels.getOps<mlir::ModuleOp>().end());
   std::vector<std::string> objects(modules.size()), errors(modules.size());
-  mlir::parallelFor(kernels.getContext(), 0, modules.size(), [&](size_t i) {
-    auto make = [&]() -> Expected<std::string> {
-      auto processor = makeProcessor(mcpu, level);
+  auto make = [&](size_t i, const Processor &processor) -> Expected<std::string> {
+    LLVMContext context;
+    auto module = translate(modules[i], processor, context);
+    if (!module)
+      return module.takeError();
+    if (level == OptimisationLevel::Full)
+      optimise(**module, processor);
+    return emitCode(**module, processor, /*assembly=*/false);
+  };
+  // A thread has a target machine, which takes longer to make than the code of a small kernel, and asks for one kernel after the other.
+  const size_t threads = std::min<size_t>(modules.size(), kernels.getContext()->getNumThreads());
+  std::atomic<size_t> next = 0;
+  mlir::parallelFor(kernels.getContext(), 0, threads, [&](size_t) {
+    auto processor = makeProcessor(mcpu, level);
+    std::string reason = processor ? "" : toString(processor.takeError());
+    for (size_t i = next++; i < modules.size(); i = next++)
       if (!processor)
-        return processor.takeError();
-      LLVMContext context;
-      auto module = translate(modules[i], *processor, context);
-      if (!module)
-        return module.takeError();
-      if (level == OptimisationLevel::Full)
-        optimise(**module, *processor);
-      return emitCode(**module, *processor, /*assembly=*/false);
-    };
-    if (auto object = make())
-      objects[i] = std::move(*object);
-    else
-      errors[i] = toString(object.takeError());
+        errors[i] = reason;
+      else if (auto object = make(i, *processor))
+        objects[i] = std::move(*object);
+      else
+        errors[i] = toString(object.takeError());
   });
   std::map<std::string, std::string> bySymbol;
   for (auto [module, object, error] : zip(modules, objects, errors)) {

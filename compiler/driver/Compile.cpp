@@ -43,7 +43,6 @@ public:
     mlir::registerBuiltinDialectTranslation(context);
     mlir::registerLLVMDialectTranslation(context);
     context.disableMultithreading(); // until there are kernels to lower side by side
-    pipeline.simplify = options.optimise;
     pipeline.fold = options.inference;
   }
 
@@ -338,7 +337,8 @@ private:
 } // namespace
 
 int cnncCompile(const Network &network, const CompileOptions &options, DiagnosticEngine &diagnostics) {
-  return Compilation(network, options, diagnostics).run();
+  auto *compilation = new Compilation(network, options, diagnostics); // the process ends soon: to free what it holds, operation by operation, would take a tenth of its time
+  return compilation->run();
 }
 
 } // namespace cnnc

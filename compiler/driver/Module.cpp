@@ -12,7 +12,7 @@ void *loadEntry(const std::string &module, const char *entry, std::string &why) 
   std::error_code error;
   std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
   std::string path = (program.parent_path().parent_path() / "lib" / (module + ".so")).string();
-  void *library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void *library = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_LOCAL);
   void *address = library ? ::dlsym(library, entry) : nullptr;
   if (!address)
     why = ::dlerror();

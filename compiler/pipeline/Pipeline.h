@@ -8,7 +8,6 @@ namespace cnnc {
 
 struct PipelineOptions {
   bool verifyEach = false; ///< check the IR after every pass
-  bool simplify = true;    ///< canonicalisation and common subexpressions; without it a kernel is compiled sooner and runs longer
   bool narrow = false;     ///< feature maps are stored as bf16
   bool fold = false;       ///< batch normalisation into the layers before it, in @predict*
 };
