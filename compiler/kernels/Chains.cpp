@@ -97,7 +97,9 @@ private:
           return std::any_of(with.begin(), with.end(), [&](size_t m) { return conflict(pending[m], pending[l]); });
         };
         for (size_t l = 1; l < std::min<size_t>(pending.size(), mostWalked); ++l) {
-          if (!conflicts(behind, l) && joins(pending, members, l) && (!isAgain(program, pending[l]) || readerJoins(pending, members, l, behind))) {
+          const bool again = isAgain(program, pending[l]);
+          auto readerTakes = [&] { return joins(pending, members, l, /*takes=*/true) && readerJoins(pending, members, l, behind); };
+          if (!conflicts(behind, l) && ((!again && joins(pending, members, l)) || ((again || feeds(pending, l)) && readerTakes()))) {
             members.push_back(l);
             hoisted = before, deferred = behind, walked = l + 1;
           } else if (!conflicts(members, l) && !conflicts(behind, l)) {
@@ -136,12 +138,22 @@ private:
     return false;
   }
 
-  /// Whether launch `l` takes from a member what is of its own images, and meets all of them image by image.
-  bool joins(const std::vector<Launch> &pending, std::vector<size_t> members, size_t l) const {
+  /// Whether launch `l` only brings a map that stays into the form that one other launch reads.
+  bool feeds(const std::vector<Launch> &pending, size_t l) const {
+    const Launch &next = pending[l];
+    if (!next.isPacking)
+      return false;
+    const LaunchArgument &made = next.arguments.back();
+    return 1 == std::count_if(pending.begin() + int64_t(l) + 1, pending.end(), [&](const Launch &other) {
+      return std::any_of(other.arguments.begin(), other.arguments.end(), [&](const LaunchArgument &a) { return a.buffer == made.buffer; });
+    });
+  }
+
+  /// Whether launch `l` takes from a member what is of its own images, and meets all of them image by image. `takes`: it need not, for its reader will.
+  bool joins(const std::vector<Launch> &pending, std::vector<size_t> members, size_t l, bool takes = false) const {
     const Launch &next = pending[l];
     if (!granuleOf(next) || next.images != pending[members[0]].images)
       return false;
-    bool takes = isAgain(program, next); // whoever reads it comes next
     for (size_t m : members)
       for (const LaunchArgument &x : pending[m].arguments)
         for (const LaunchArgument &y : next.arguments) {

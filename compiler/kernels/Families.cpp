@@ -181,6 +181,7 @@ GatherConv Lowering::multiplied(const Memory &x, int64_t channels, llvm::functio
 Lowering::Memory Lowering::packPairs(Location loc, const PairPacking &p, const Memory &source) {
   Memory packed = scratchMemory(p.targetElements(), BFloat16Type::get(source.element.getContext()));
   launch(loc, "pair_packing", p.text(), {ofImages(read(source), p.images), ofImages(write(packed), p.images)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildPairPacking(k, p); });
+  program.launches.back().isPacking = true;
   return packed;
 }
 

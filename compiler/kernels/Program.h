@@ -56,6 +56,7 @@ struct Launch {
   int64_t images = 0;       ///< pieces are cut as ImageCut says, of so many images; 0: otherwise
   int64_t piecesOfUnit = 0; ///< in a chain
   int64_t piecesOfStripe = 0; ///< so many pieces that follow each other add to the same sums, in order; 0: pieces are independent
+  bool isPacking = false;     ///< brings its first argument into another form, the last one, for the launch that reads that
   bool mayRenew = false;      ///< a cheap elementwise program: to run it again costs less than to store what it makes
   uint64_t cachedBytes = 0; ///< of `bytes`, what an earlier launch of the chain has left in the caches
 };
