@@ -46,6 +46,11 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   // Whole images, or parts of one, of about so many tiles.
   constexpr double slack = 1.15;
   ImageCut images = cutImages(double(ofImage), slack * double(groups * widest), c.N, ofImage);
+  // One or two images whose number of tiles has no such part: a smaller one, for threads to share, which still reads the filters for some tiles at once.
+  constexpr int64_t fewPieces = 4;
+  for (int64_t k = 2; images.images == 1 && images.pieces == 1 && c.N < fewPieces && ofImage / k * 2 >= widest; ++k)
+    if (ofImage % k == 0)
+      images.pieces = k;
   cut.tiles = ofImage * images.images / images.pieces;
   cut.group = evenSplit(cut.tiles, widest).front();
   cut.groups = (cut.tiles + cut.group - 1) / cut.group;
