@@ -37,12 +37,20 @@ Phase forwardPhase(int64_t outputs, int64_t K, int64_t D, int64_t P) {
   return p;
 }
 
-/// Pixels of a register tile. With few channels a tile is soon done, and storing it counts: several are under way at once.
+/// Pixels of a register tile. With few channels a tile is soon done, and storing it counts: several are under way at once. With one channel taps side by
+/// side share the pixels that they broadcast, which take registers, too; so do the vectors of pixels of one block of channels that is summed.
 int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target) {
-  if (c.sums)
-    return std::min<int64_t>(16, target.registers * 3 / 4 / c.outChannels);
+  const bool severalTaps = c.columns.front().taps.size() > 1;
+  if (c.sums) {
+    const bool shares = severalTaps && c.inChannels == c.sourceBlock;
+    return std::min<int64_t>(16, shares ? (target.registers - 1 - c.outChannels) / (c.outChannels + 1) : target.registers * 3 / 4 / c.outChannels);
+  }
   constexpr int64_t fewChannels = 4, fewPixels = 8, enough = 14;
-  return tilePixels(vectors, target, c.inChannels / c.groups <= fewChannels && !c.pairs ? fewPixels : enough);
+  const int64_t channels = c.inChannels / c.groups;
+  if (channels > fewChannels || c.pairs)
+    return tilePixels(vectors, target, enough);
+  const bool shares = channels == 1 && severalTaps;
+  return tilePixels(vectors, target, shares ? std::clamp<int64_t>((target.registers - vectors) / (vectors + 1), 1, fewPixels) : fewPixels);
 }
 
 /// How one kernel is cut.

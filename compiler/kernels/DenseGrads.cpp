@@ -75,14 +75,15 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
   const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);
   Strips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, (staged ? 32 : 8) * lanes), fewestPieces / 4);
-  const int64_t chunk = strips.chunkWidth(), rows = tileRows(k.target, 14);
+  const int64_t chunk = strips.chunkWidth(), rows = evenSplit(O, tileRows(k.target, 14)).front();
   // Several parts of the outputs where there are few strips.
   const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, (O + rows - 1) / rows);
   const int64_t outputs = ((O + parts - 1) / parts + rows - 1) / rows * rows, wholeO = O / rows * rows;
   Value x = k.buffer(0), dy = k.buffer(1), dw = k.buffer(2);
   Value strip = k.div(k.piece, parts), firstO = k.mul(k.mod(k.piece, parts), outputs);
-  // One tile of outputs reads x once, where it stands.
-  const bool panel = O > rows;
+  // One tile of outputs reads x once, where it stands; a few tiles do where all of x is near.
+  constexpr int64_t fewTiles = 3;
+  const bool panel = O > (N * I * bytes <= k.target.l2Bytes / 4 ? fewTiles : 1) * rows;
   Value xs = k.scratch(element, panel ? strips.chunks() * images * chunk : 1), ds = k.scratch(element, images * rows);
   Value firstColumn = strips.firstColumn(strip), made = k.scratch(element, staged ? rows * strips.chunks() * chunk : 1);
 
