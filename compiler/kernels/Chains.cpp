@@ -97,9 +97,7 @@ private:
           return std::any_of(with.begin(), with.end(), [&](size_t m) { return conflict(pending[m], pending[l]); });
         };
         for (size_t l = 1; l < std::min<size_t>(pending.size(), mostWalked); ++l) {
-          const bool again = isAgain(program, pending[l]);
-          auto readerTakes = [&] { return joins(pending, members, l, /*takes=*/true) && readerJoins(pending, members, l, behind); };
-          if (!conflicts(behind, l) && ((!again && joins(pending, members, l)) || ((again || feeds(pending, l)) && readerTakes()))) {
+          if (!conflicts(behind, l) && (takesPart(pending, members, l) || joinsForReader(pending, members, l, behind))) {
             members.push_back(l);
             hoisted = before, deferred = behind, walked = l + 1;
           } else if (!conflicts(members, l) && !conflicts(behind, l)) {
@@ -129,7 +127,15 @@ private:
     }
   }
 
-  /// Whether who reads what launch `l` makes again would join behind it.
+  bool takesPart(const std::vector<Launch> &pending, const std::vector<size_t> &members, size_t l) const {
+    return !isAgain(program, pending[l]) && joins(pending, members, l);
+  }
+  /// Whether launch `l` makes something again, or packs it, for one that would join behind it.
+  bool joinsForReader(const std::vector<Launch> &pending, const std::vector<size_t> &members, size_t l, const std::vector<size_t> &behind) const {
+    return (isAgain(program, pending[l]) || feeds(pending, l)) && joins(pending, members, l, /*takes=*/true) && readerJoins(pending, members, l, behind);
+  }
+
+  /// Whether who reads what launch `l` makes would join behind it.
   bool readerJoins(const std::vector<Launch> &pending, std::vector<size_t> members, size_t l, const std::vector<size_t> &behind) const {
     members.push_back(l);
     for (size_t r = l + 1; r < pending.size(); ++r)

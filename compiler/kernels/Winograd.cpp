@@ -12,6 +12,8 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
+constexpr int64_t fewPieces = 4; ///< leave threads idle
+
 /// How the tiles of a convolution are cut.
 struct Cut {
   int64_t group = 1;  ///< tiles of one register tile
@@ -46,8 +48,7 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   // Whole images, or parts of one, of about so many tiles.
   constexpr double slack = 1.15;
   ImageCut images = cutImages(double(ofImage), slack * double(groups * widest), c.N, ofImage);
-  // One or two images whose number of tiles has no such part: a smaller one, for threads to share, which still reads the filters for some tiles at once.
-  constexpr int64_t fewPieces = 4;
+  // A few images whose number of tiles has no such part: a smaller one, for threads to share, which still reads the filters for some tiles at once.
   for (int64_t k = 2; images.images == 1 && images.pieces == 1 && c.N < fewPieces && ofImage / k * 2 >= widest; ++k)
     if (ofImage % k == 0)
       images.pieces = k;
@@ -301,7 +302,6 @@ private:
 /// tiles that their blocks alone make pieces for threads.
 bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes, bool keepsWeights) {
   constexpr int64_t stackBytes = 1 << 20, bytesACycle = 4; // from beyond the second-level cache, with all cores at it
-  constexpr int64_t fewPieces = 4;
   const Cut cut = cutOf(c, target, lanes);
   if (keepsWeights && c.tiles() < fewPieces * cut.tiles && c.O / c.block >= fewPieces)
     return true;

@@ -339,12 +339,14 @@ WinogradFilterGrad WinogradFilterGrad::of(const WinogradConv &c, const TargetInf
   constexpr int64_t widest = 64, pieces = 16, tilesOfPart = 64;
   f.unit = c.paddedBlock(lanes) <= widest ? c.paddedBlock(lanes) : lanes;
   // A quarter more of one of them, where that makes fewer blocks: each block transforms its maps anew.
-  auto blockOf = [&](int64_t extent, int64_t unit) {
-    const int64_t units = extent / unit, few = evenSplit(units, widest / unit).front(), more = evenSplit(units, widest * 5 / 4 / unit).front();
-    return (evenSplit(units, more).size() < evenSplit(units, few).size() ? more : few) * unit;
+  auto blockOf = [&](int64_t extent, int64_t unit, bool mayBeWider) {
+    auto blocks = evenSplit(extent / unit, widest / unit);
+    if (auto fewer = evenSplit(extent / unit, widest * 5 / 4 / unit); mayBeWider && fewer.size() < blocks.size())
+      blocks = fewer;
+    return blocks.front() * unit;
   };
-  f.outputs = blockOf(c.paddedOutputs(lanes), f.unit);
-  f.channels = f.outputs > widest ? evenSplit(c.paddedChannels(lanes) / lanes, widest / lanes).front() * lanes : blockOf(c.paddedChannels(lanes), lanes);
+  f.outputs = blockOf(c.paddedOutputs(lanes), f.unit, true);
+  f.channels = blockOf(c.paddedChannels(lanes), lanes, f.outputs <= widest);
   f.channelBlocks = (c.C + f.channels - 1) / f.channels;
   f.outputBlocks = (c.paddedOutputs(lanes) + f.outputs - 1) / f.outputs;
   f.cell = WinogradTransforms::cellStride(f.channels * f.outputs, target.vectorBytes / lanes);
