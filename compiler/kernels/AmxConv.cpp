@@ -2,7 +2,7 @@
 // In: GatherConv of pairs, buffers x, w, y.  Out: loops whose inner body loads two tiles of pixels and two of filters and multiplies each with each.
 //
 // Which pixels share a tile (Order): where there is no padding and no stride, neighbours in x itself. On small maps the same pixel of 16 images, in
-// x too, and taps that fall into the padding are left out. Else a piece copies its rows of x, with the padding around them, into planes of its own:
+// x too, beside a tile of the next pixel in the row: a tap that falls into the padding of one of the two is left to the other alone. Else a piece copies its rows of x, with the padding around them, into planes of its own:
 // one for each residue of the stride, so that the pixels that a tap reads follow one another. A tile is a part of a row there; where rows are too
 // short for that, tiles run on over their ends, and what they make of the pixels between rows is not stored.
 //
@@ -65,7 +65,7 @@ struct Shape {
       order = Order::InPlace;
     else if (columns.count >= fewest)
       order = Order::Lines, pixels = evenSplit(columns.count, Tiles::most).front();
-    else if (!c.split && c.N % tileRows == 0)
+    else if (!c.split && c.N % Tiles::most == 0)
       order = Order::Samples, copies = false;
     else
       order = Order::Positions;
@@ -87,10 +87,14 @@ struct Shape {
         rowsPerPiece = (rowsPerPiece + 1) / 2;
     }
     if (order == Order::Samples) {
-      constexpr int64_t enough = 16;
-      images = tileRows, rowsPerPiece = rows.count;
-      if (c.N / images < enough)
+      constexpr int64_t enough = 8; // pieces for threads to share
+      images = Tiles::most, rowsPerPiece = rows.count;
+      blockPieces = filterBytes > double(target.l2Bytes) ? c.outChannels / c.block : 1; // many products for each number of the filter
+      if (const int64_t ofImages = c.N / images; ofImages < enough) {
         blockPieces = c.outChannels / c.block;
+        const int64_t parts = std::clamp<int64_t>(2 * enough / (ofImages * blockPieces), 1, rows.count);
+        rowsPerPiece = (rows.count + parts - 1) / parts;
+      }
     }
     imagePieces = (c.N + images - 1) / images, rowPieces = (rows.count + rowsPerPiece - 1) / rowsPerPiece;
   }
@@ -185,33 +189,62 @@ private:
   }
 
   void samples(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
+    Value lastRow = s.rowPieces == 1 ? k.constant(rows.count) : k.min(k.add(firstRow, s.rowsPerPiece), k.constant(rows.count));
+    const int64_t inPairs = columns.count / rowTiles * rowTiles;
+    k.loop(firstRow, lastRow, 1, [&](Value i) {
+      k.loop(k.constant(0), k.constant(inPairs), rowTiles, [&](Value j) { samplesOf(rows, columns, i, {j, k.add(j, 1)}, wBase, outBase); });
+      if (inPairs < columns.count)
+        samplesOf(rows, columns, i, {k.constant(inPairs)}, wBase, outBase);
+    });
+  }
+
+  /// The outputs of row i and one or two columns that follow one another, of all images of the piece.
+  void samplesOf(const Phase &rows, const Phase &columns, Value i, ArrayRef<Value> pixels, Value wBase, Value outBase) {
     const int64_t image = c.IH * c.IW * s.channels;
-    k.loop(k.constant(0), k.constant(rows.count), 1, [&](Value i) {
-      k.loop(k.constant(0), k.constant(columns.count), 1, [&](Value j) {
-        SmallVector<Value> acc;
-        for (int64_t t = 0; t < rowTiles * s.lanesAtOnce; ++t)
-          acc.push_back(tiles.zero(s.pixels, s.lanes));
-        if (!rows.taps.empty() && !columns.taps.empty()) {
-          const ReachedTaps r = reachedTaps(k, rows, c.sourceStepH, c.IH, i), l = reachedTaps(k, columns, c.sourceStepW, c.IW, j);
-          acc = k.loop(r.lo, r.hi, 1, acc, [&](Value t, ValueRange ofRow) {
-            Value row = k.add(k.mul(firstImage, c.IH), r.source(k, t)), filterRow = k.add(wBase, k.mul(r.cell(k, t), c.wRow));
-            return k.loop(l.lo, l.hi, 1, ofRow, [&](Value u, ValueRange ofTap) {
-              Value from = k.mul(k.add(k.mul(row, c.IW), l.source(k, u)), s.channels), filter = k.add(filterRow, k.mul(l.cell(k, u), c.wColumn));
-              return k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, ofTap, [&](Value pair, ValueRange carried) {
-                Value first = k.add(from, k.mul(pair, 2));
-                return addProducts(SmallVector<Value>(carried), {first, k.add(first, Tiles::most * image)}, image, k.add(filter, k.mul(pair, c.wChannel)));
-              });
+    SmallVector<Value> acc;
+    for (size_t t = 0; t < pixels.size() * s.lanesAtOnce; ++t)
+      acc.push_back(tiles.zero(s.pixels, s.lanes));
+    if (!rows.taps.empty() && !columns.taps.empty()) {
+      const ReachedTaps r = reachedTaps(k, rows, c.sourceStepH, c.IH, i);
+      SmallVector<ReachedTaps> l;
+      for (Value j : pixels)
+        l.push_back(reachedTaps(k, columns, c.sourceStepW, c.IW, j));
+      acc = k.loop(r.lo, r.hi, 1, acc, [&](Value t, ValueRange ofRow) {
+        Value row = k.add(k.mul(firstImage, c.IH), r.source(k, t)), filterRow = k.add(wBase, k.mul(r.cell(k, t), c.wRow));
+        SmallVector<Value> sums(ofRow);
+        /// The taps lo .. hi of the tiles of `count` columns from `first` on.
+        auto taps = [&](size_t first, size_t count, Value lo, Value hi) {
+          const size_t from = first * s.lanesAtOnce, ofColumns = count * s.lanesAtOnce;
+          auto added = k.loop(lo, hi, 1, ArrayRef(sums).slice(from, ofColumns), [&](Value u, ValueRange ofTap) {
+            Value filter = k.add(filterRow, k.mul(l[first].cell(k, u), c.wColumn));
+            SmallVector<Value> source;
+            for (size_t m = first; m < first + count; ++m)
+              source.push_back(k.mul(k.add(k.mul(row, c.IW), l[m].source(k, u)), s.channels));
+            return k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, SmallVector<Value>(ofTap), [&](Value pair, ValueRange carried) {
+              SmallVector<Value> x;
+              for (Value start : source)
+                x.push_back(k.add(start, k.mul(pair, 2)));
+              return addProducts(SmallVector<Value>(carried), x, image, k.add(filter, k.mul(pair, c.wChannel)));
             });
           });
+          std::copy(added.begin(), added.end(), sums.begin() + from);
+        };
+        if (pixels.size() == 1) {
+          taps(0, 1, l[0].lo, l[0].hi);
+        } else { // offsets ascend: the second column reaches less on its right, and more on its left
+          taps(1, 1, l[1].lo, k.min(l[0].lo, l[1].hi));
+          taps(0, 2, l[0].lo, l[1].hi);
+          taps(0, 1, k.max(l[0].lo, l[1].hi), l[0].hi);
         }
-        storeSums(acc);
-        Value row = k.add(k.mul(i, rows.step), rows.start), column = k.add(k.mul(j, columns.step), columns.start);
-        for (int64_t t = 0; t < rowTiles; ++t) {
-          Value out = k.add(k.mul(k.add(k.mul(k.add(firstImage, t * Tiles::most), c.OH), row), c.OW), column);
-          storePixels(t, k.constant(Tiles::most), out, c.OH * c.OW, outBase);
-        }
+        return sums;
       });
-    });
+    }
+    storeSums(acc);
+    Value row = k.add(k.mul(i, rows.step), rows.start);
+    for (size_t t = 0; t < pixels.size(); ++t) {
+      Value column = k.add(k.mul(pixels[t], columns.step), columns.start);
+      storePixels(t, k.constant(Tiles::most), k.add(k.mul(k.add(k.mul(firstImage, c.OH), row), c.OW), column), c.OH * c.OW, outBase);
+    }
   }
 
   void positions(const Phase &rows, const Phase &columns, Value wBase, Value outBase) {
@@ -251,7 +284,7 @@ private:
 
   /// Sums, and where they go: row r of all pixels' rows to the output pixel `out`.
   void storeSums(ArrayRef<Value> acc) {
-    for (int64_t i = 0; i < rowTiles; ++i)
+    for (int64_t i = 0; i < int64_t(acc.size()) / s.lanesAtOnce; ++i)
       for (int64_t v = 0; v < s.lanesAtOnce; ++v)
         tiles.store(acc[i * s.lanesAtOnce + v], sums, k.constant(i * Tiles::most * tileRows + v * Tiles::most), tileRows, s.pixels, s.lanes);
   }
@@ -276,7 +309,7 @@ private:
     auto loadW = [&](int64_t v, Tiles::Part part) {
       return tiles.load(w, k.add(k.mul(k.add(filter, v * s.lanes), 2), part * filterPart), 2 * c.wChannel, s.pairs, s.lanes);
     };
-    return tiles.multiplyAll(sums, rowTiles, s.lanesAtOnce, c.split, loadX, loadW, s.pixels, s.lanes, s.pairs);
+    return tiles.multiplyAll(sums, int64_t(from.size()), s.lanesAtOnce, c.split, loadX, loadW, s.pixels, s.lanes, s.pairs);
   }
 
   /// sums = the products of all taps for tiles of neighbours, from `pixel` on.
@@ -312,7 +345,10 @@ bool amxTakes(const GatherConv &c, const TargetInfo &target) {
 
 bool amxReadsInPlace(const GatherConv &c, const TargetInfo &target) { return !Shape(c, target).copies; }
 
-bool amxIsByImage(const GatherConv &c, const TargetInfo &target) { return Shape(c, target).blockPieces == 1; }
+bool amxIsByImage(const GatherConv &c, const TargetInfo &target) {
+  const Shape s(c, target);
+  return s.blockPieces == 1 && (s.images == 1 || s.rowPieces == 1);
+}
 
 int64_t buildAmxConv(KernelBuilder &k, const GatherConv &c) {
   int64_t pieces = AmxConv(k, c).run();
