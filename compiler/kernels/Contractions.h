@@ -33,6 +33,11 @@ struct GatherConv {
   int64_t block = 1; ///< lanes of one filter block; divides outChannels / groups
   // Strides of the filter in elements: from block to block, per tap row, tap column and input channel; lanes are contiguous.
   int64_t wBlock = 0, wRow = 0, wColumn = 0, wChannel = 0;
+  /// The same filter with `to` elements from row of lanes to row instead of `from`.
+  void setFilterRows(int64_t from, int64_t to) {
+    for (int64_t *stride : {&wBlock, &wRow, &wColumn, &wChannel})
+      *stride = *stride / from * to;
+  }
   bool pairs = false; ///< inChannels, the filter's strides and the buffers x and w count pairs of bf16 along the input channels
   /// With pairs: x and w are f32, each the sum of two bf16, of which three products are made. w holds the high parts, then the low ones; so does x
   /// where it is bf16, else the pieces take it apart.
@@ -45,7 +50,7 @@ struct GatherConv {
   static GatherConv forward(const WindowGeometry &g, bool pairs = false);
   /// Input gradient: filter packed as [C/block][KH][KW][O/G][block].
   static GatherConv inputGrad(const WindowGeometry &g, int64_t block, bool pairs = false);
-  /// The same where results are few: `sums`, the filter as the forward convolution has it.
+  /// The same where results are few: `sums`, the filter as the forward convolution has it; wChannel is the stride from result to result.
   static GatherConv inputGradOfSums(const WindowGeometry &g);
   /// Whether an input gradient's pieces may transpose their filters themselves: each has a block of them that no other piece needs.
   bool mayTranspose(const TargetInfo &target, int64_t lanes, int64_t sourceBlock) const;
@@ -175,7 +180,7 @@ void transposeTile(KernelBuilder &k, mlir::Value source, mlir::Value from, int64
 llvm::SmallVector<mlir::Value> transposedQuarters(KernelBuilder &k, llvm::SmallVector<mlir::Value> v);
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, mlir::Type element);
 
-/// The filter [O/block][KH][KW][C/G][block] as [C/block'][KH][KW][O/G][block'], what the input gradient reads.
-Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock);
+/// The filter [O/block][KH][KW][C/G][block] as [C/block'][KH][KW][O/G][row], what the input gradient reads: lanes block' of a row.
+Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock, int64_t row);
 
 } // namespace cnnc

@@ -38,12 +38,11 @@ Phase forwardPhase(int64_t outputs, int64_t K, int64_t D, int64_t P) {
 }
 
 /// Pixels of a register tile. With few channels a tile is soon done, and storing it counts: several are under way at once. With one channel taps side by
-/// side share the pixels that they broadcast, which take registers, too; so do the vectors of pixels of one block of channels that is summed.
+/// side share the pixels that they broadcast, which take registers, too; so do the vectors of pixels that are summed.
 int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target) {
   const bool severalTaps = c.columns.front().taps.size() > 1;
   if (c.sums) {
-    const bool shares = severalTaps && c.inChannels == c.sourceBlock;
-    return std::min<int64_t>(16, shares ? (target.registers - 1 - c.outChannels) / (c.outChannels + 1) : target.registers * 3 / 4 / c.outChannels);
+    return std::min<int64_t>(16, severalTaps ? (target.registers - 1 - c.outChannels) / (c.outChannels + 1) : target.registers * 3 / 4 / c.outChannels);
   }
   constexpr int64_t fewChannels = 4, fewPixels = 8, enough = 14;
   const int64_t channels = c.inChannels / c.groups;
@@ -341,16 +340,15 @@ private:
       acc = k.loop(reach.lo, reach.hi, 1, acc, [&](Value t, ValueRange carried) -> SmallVector<Value> {
         Value sourceRow = reach.source(k, t), wRow = k.mul(reach.cell(k, t), c.wRow);
         Value xRow = k.mul(k.add(k.mul(k.add(k.mul(n, c.IH), sourceRow), c.IW), k.mul(j, c.sourceStepW)), c.inChannels);
-        SmallVector<Value> sums(carried);
-        for (const Tap &tap : columns.taps)
-          sums = k.loop(k.constant(0), k.constant(c.inChannels / c.sourceBlock), 1, sums, [&](Value block, ValueRange inner) -> SmallVector<Value> {
-            SmallVector<Value> a(inner);
-            Value wTap = k.add(k.add(wRow, k.mul(block, c.wBlock)), tap.k * c.wColumn), xBlock = k.add(xRow, k.mul(block, c.sourceBlock));
-            for (int64_t lane = 0; lane < c.sourceBlock; lane += lanes) {
-              const int64_t used = std::min(lanes, c.sourceBlock - lane);
+        return k.loop(k.constant(0), k.constant(c.inChannels / c.sourceBlock), 1, carried, [&](Value block, ValueRange inner) {
+          SmallVector<Value> a(inner);
+          Value wBlock = k.add(wRow, k.mul(block, c.wBlock)), xBlock = k.add(xRow, k.mul(block, c.sourceBlock));
+          for (int64_t lane = 0; lane < c.sourceBlock; lane += lanes) {
+            const int64_t used = std::min(lanes, c.sourceBlock - lane);
+            for (const Tap &tap : columns.taps) { // which share vectors of pixels
               SmallVector<Value> filter;
               for (int64_t r = 0; r < results; ++r)
-                filter.push_back(k.load(w, k.add(wTap, r * c.sourceBlock + lane), lanes, used));
+                filter.push_back(k.load(w, k.add(wBlock, tap.k * c.wColumn + r * c.wChannel + lane), lanes, used));
               for (int64_t m = 0; m < images; ++m)
                 for (int64_t q = 0; q < width; ++q) {
                   if (!run.reaches(c, q, tap.offset))
@@ -363,9 +361,9 @@ private:
                   }
                 }
             }
-            return a;
-          });
-        return sums;
+          }
+          return a;
+        });
       });
     }
     const int64_t held = (count + lanes - 1) / lanes * lanes;
@@ -464,6 +462,7 @@ GatherConv GatherConv::ofRows(int64_t N, int64_t inChannels, int64_t outChannels
 GatherConv GatherConv::inputGradOfSums(const WindowGeometry &g) {
   GatherConv c = inputGrad(g, g.C);
   c.sums = true, c.sourceBlock = g.block;
+  c.wChannel = g.block;
   c.wColumn = g.C * g.block;
   c.wRow = c.wColumn * g.KW;
   c.wBlock = c.wRow * g.KH;

@@ -14,6 +14,12 @@ constexpr int64_t manyDenseRows = 8;
 /// Inputs of a dense layer, in vectors, from which its vectors run along the sum: adding up the lanes takes about five instructions a sum.
 constexpr int64_t summedDenseVectors = 16;
 
+/// Whether rows of `width` lanes, of which a vector may lie in two lines of the cache, are read often enough to be copied into rows of whole vectors.
+static bool paysToAlign(const GatherConv &c, int64_t width, int64_t lanes) {
+  constexpr int64_t often = 256; // pixels
+  return !c.pairs && width > 4 && width % lanes != 0 && c.N * c.OH * c.OW >= often;
+}
+
 LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   WindowGeometry g = WindowGeometry::fromAttr(op->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
   Location loc = op.getLoc();
@@ -47,6 +53,8 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     } else {
       if (direct.pairs)
         w = packPairs(loc, PairPacking::neighbours(g.O / g.block * g.KH * g.KW, g.C / g.G, g.block, direct.split), w);
+      else
+        w = alignedFilter(loc, direct, w, g.block, lanes);
       gather(loc, family, key, direct, x, w, made(outputs));
     }
   } else if (family == "conv_input_grad") { // dy, w
@@ -57,8 +65,10 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     WinogradConv c = WinogradConv::inputGrad(g, block);
     constexpr int64_t fewResults = 4;
     const bool sums = g.G == 1 && g.C <= fewResults && g.C * 2 < lanes && g.O >= lanes; // pairs, too, would leave most lanes empty
-    if (sums)
+    if (sums) {
       direct = GatherConv::inputGradOfSums(g);
+      turned = alignedFilter(loc, direct, w, g.block, lanes);
+    }
     c.pairs = direct.pairs;
     const bool pays = !sums && !amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes, keepsWeights());
     const bool turnsPairs = direct.pairs && !pays && g.block % 2 == 0; // a pair is of neighbours in the filter
@@ -68,10 +78,12 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     } else if (!pays && !sums && !keepsWeights() && !amxTakes(direct, target) && direct.mayTranspose(target, lanes, g.block)) {
       direct.sourceBlock = g.block;
     } else if (turnsPairs) {
-      turned = packPairs(loc, filterTransposition(g, block).inPairs(direct.split), w);
+      turned = packPairs(loc, filterTransposition(g, block, block).inPairs(direct.split), w);
     } else if (!sums) {
-      turned = scratchMemory(filter, w.element);
-      transpose(loc, filterTransposition(g, block), w, turned);
+      const int64_t row = !pays && paysToAlign(direct, block, lanes) ? (block + lanes - 1) / lanes * lanes : block;
+      turned = scratchMemory(filter / block * row, w.element);
+      transpose(loc, filterTransposition(g, block, row), w, turned);
+      direct.setFilterRows(block, row);
     }
     Memory dx = made(inputs);
     where[result].cropped = padded;
@@ -166,6 +178,16 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   return success();
 }
 
+Lowering::Memory Lowering::alignedFilter(Location loc, GatherConv &c, const Memory &w, int64_t width, int64_t lanes) {
+  if (!paysToAlign(c, width, lanes))
+    return w;
+  const int64_t rows = w.elements / width, row = (width + lanes - 1) / lanes * lanes;
+  Memory aligned = scratchMemory(rows * row, w.element);
+  copyRows(loc, w.ref, width, 0, aligned.ref, row, 0, rows, width, w.element);
+  c.setFilterRows(width, row);
+  return aligned;
+}
+
 bool Lowering::multipliesPairs(const Memory &x, int64_t channels) const { return target.dotsPairs && x.element.isBF16() && channels % 2 == 0; }
 
 GatherConv Lowering::multiplied(const Memory &x, int64_t channels, llvm::function_ref<GatherConv(bool)> make) const {
@@ -204,7 +226,8 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
                   [&](KernelBuilder &k, ArrayRef<int>) { return buildAmxConv(k, c); });
   }
   int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
-  launch(loc, family, (key + (c.pairs ? "pairs" : c.sums ? "sums" : c.sourceBlock ? "transposing" : "")).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
+  const std::string form = (c.pairs ? "pairs" : c.sums ? "sums" : c.sourceBlock ? "transposing" : "") + textOf({c.wChannel});
+  launch(loc, family, (key + form).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
          [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
 }
 

@@ -151,6 +151,9 @@ SmallVector<Value> KernelBuilder::loop(Value lo, Value hi, int64_t step, ValueRa
       return SmallVector<Value>(carried);
     if (*l + step >= *h)
       return body(lo, carried);
+    // LLVM makes a flag of such a loop's counter, and then keeps what the loop reads on the stack.
+    if (*l + 2 * step >= *h && !carried.empty())
+      return body(add(lo, step), body(lo, carried));
   }
   auto forOp = scf::ForOp::create(b, loc, lo, hi, constant(step), carried);
   OpBuilder::InsertionGuard guard(b);

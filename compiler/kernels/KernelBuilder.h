@@ -118,7 +118,7 @@ public:
   }
 
   using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
-  /// for i = lo; i < hi; i += step, carrying values; a loop that is known to run once or never is written out.
+  /// for i = lo; i < hi; i += step, carrying values; a loop that is known to run once or never is written out, and one that carries values and runs twice.
   llvm::SmallVector<mlir::Value> loop(mlir::Value lo, mlir::Value hi, int64_t step, mlir::ValueRange carried, LoopBody body);
   void loop(mlir::Value lo, mlir::Value hi, int64_t step, llvm::function_ref<void(mlir::Value)> body);
   void when(mlir::Value condition, llvm::function_ref<void()> body);

@@ -199,6 +199,8 @@ private:
   bool multipliesPairs(const Memory &x, int64_t channels) const;
   /// The convolution as it is multiplied best, by `make(pairs)`: in pairs, in tiles that split f32, or one by one.
   GatherConv multiplied(const Memory &x, int64_t channels, llvm::function_ref<GatherConv(bool)> make) const;
+  /// The filter with its rows of `width` lanes at the beginning of a vector each, where that pays; `c` is what reads it.
+  Memory alignedFilter(Location loc, GatherConv &c, const Memory &w, int64_t width, int64_t lanes);
   Memory packPairs(Location loc, const PairPacking &p, const Memory &source);
   Memory packPairs(Location loc, const Transposition &t, const Memory &source); ///< t is in pairs
 

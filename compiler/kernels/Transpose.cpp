@@ -147,15 +147,15 @@ int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type elemen
   return t.loops.empty() ? 1 : t.loops.front().extent;
 }
 
-Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock) {
+Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock, int64_t row) {
   int64_t taps = g.KH * g.KW, inner = g.C / g.G, outer = g.O / g.G;
   Transposition t;
   // source [g][ob][tap][cb][gradBlock channels][block], target [g][cb][tap][ob][block][gradBlock].
-  t.loops = {{g.G, outer * taps * inner, inner * taps * outer},
-             {outer / g.block, g.block * taps * inner, g.block * gradBlock},
-             {taps, inner * g.block, outer * gradBlock},
-             {inner / gradBlock, gradBlock * g.block, taps * outer * gradBlock}};
-  t.rows = gradBlock, t.columns = g.block, t.sourceRow = g.block, t.targetRow = gradBlock;
+  t.loops = {{g.G, outer * taps * inner, inner / gradBlock * row * taps * outer},
+             {outer / g.block, g.block * taps * inner, g.block * row},
+             {taps, inner * g.block, outer * row},
+             {inner / gradBlock, gradBlock * g.block, taps * outer * row}};
+  t.rows = gradBlock, t.columns = g.block, t.sourceRow = g.block, t.targetRow = row;
   // The pieces are the outermost loop: one that has enough of them, else the longest. The others keep their order, in which the source is read as it lies.
   auto outermost = std::find_if(t.loops.begin(), t.loops.end(), [](const Transposition::Loop &l) { return l.extent >= 8; });
   if (outermost == t.loops.end())

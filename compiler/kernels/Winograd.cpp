@@ -179,15 +179,8 @@ private:
     int64_t vectors, width;
     int64_t widthOf(int64_t v, int64_t lanes) const { return std::min(lanes, width - v * lanes); }
   };
-  /// The chunks of a block: neighbours of one shape in a loop.
   void throughChunks(llvm::function_ref<void(const Chunk &)> body) {
-    const auto chunks = laneChunks(c.block, lanes);
-    for (size_t i = 0, same = 0; i < chunks.size(); i = same) {
-      while (same < chunks.size() && chunks[same].width == chunks[i].width)
-        ++same;
-      const auto [start, width, vectors] = chunks[i];
-      k.loop(k.constant(start), k.constant(start + width * int64_t(same - i)), width, [&, width = width, vectors = vectors](Value at) { body({at, vectors, width}); });
-    }
+    cnnc::throughChunks(k, laneChunks(c.block, lanes), [&](Value start, const LaneChunk &chunk) { body({start, chunk.vectors, chunk.width}); });
   }
 
   // ---- filters that a piece transforms itself: some input channels of one chunk of outputs, after which their products are added ----
@@ -239,9 +232,9 @@ private:
   /// Slots past the last tile hold numbers that nobody reads.
   void product(Value ob, Value p, Value slot, int64_t group, const Chunk &chunk, Value firstChannel, int64_t channels, bool addsTo) {
     const int64_t width = chunk.vectors * lanes, per = products.perUnit(), tile = layout.tile / per;
-    const int64_t units = channels / per, row = c.filterInside ? width : c.paddedBlock(lanes);
+    const int64_t units = channels / per;
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
-    Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), chunk.start);
+    Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), k.mul(chunk.start, c.C / per));
     if (c.filterInside)
       from = k.add(from, firstChannel);
     SmallVector<Value> total;
@@ -253,9 +246,9 @@ private:
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors && !c.filterInside && c.tiles() <= fewTiles; ++v)
-          k.prefetch(u, k.mul(k.add(k.add(filter, k.mul(ch, row)), (i + ahead) * row + v * lanes), per), KernelBuilder::First);
+          k.prefetch(u, k.mul(k.add(k.add(filter, k.mul(ch, width)), (i + ahead) * width + v * lanes), per), KernelBuilder::First);
         for (int64_t v = 0; v < chunk.vectors; ++v)
-          lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, row)), i * row + v * lanes), lanes));
+          lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, width)), i * width + v * lanes), lanes));
         for (int64_t t = 0; t < group; ++t) {
           Value value = products.splat(inputs, k.add(k.add(from, ch), t * tile + i));
           for (int64_t v = 0; v < chunk.vectors; ++v)

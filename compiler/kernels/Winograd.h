@@ -62,8 +62,8 @@ struct WinogradConv {
 /// `keepsWeights`: filters are transformed once and read in many runs.
 bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops, const TargetInfo &target, int64_t lanes, bool keepsWeights);
 
-/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][C][padded block]; with pairs
-/// [O/block][cells][C/2][padded block][2]. Cells stand filterCell() apart; lanes behind the block are zero.
+/// u[ob,p,c,lane] = (G g G^T)[p]. Buffers: w [O/block][taps][taps][C][block], u [O/block][cells][chunks of a block][C][lanes of a chunk] (laneChunks);
+/// with pairs [...][C/2][lanes of a chunk][2]. Cells stand filterCell() apart; lanes behind the block are zero.
 /// Returns the pieces.
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 /// Buffers: x, the transformed map. Returns the pieces.

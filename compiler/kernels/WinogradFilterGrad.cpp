@@ -141,13 +141,15 @@ private:
 
   struct Tiles {
     Value first, last;
+    int64_t most; ///< the last part may have fewer
   };
   Tiles tilesOf(Value part, int64_t perPart) {
     Value first = k.mul(part, perPart);
-    return {first, k.min(k.add(first, perPart), k.constant(c.tiles()))};
+    return {first, k.min(k.add(first, perPart), k.constant(c.tiles())), perPart};
   }
   void runsOf(const Tiles &tiles, int64_t T, llvm::function_ref<void(Value from, Value count)> use) {
-    k.loop(tiles.first, tiles.last, T, [&](Value from) { use(from, k.min(k.constant(T), k.sub(tiles.last, from))); });
+    const bool even = c.tiles() % tiles.most == 0 && tiles.most % T == 0;
+    k.loop(tiles.first, tiles.last, T, [&](Value from) { use(from, even ? k.constant(T) : k.min(k.constant(T), k.sub(tiles.last, from))); });
   }
   /// The sums of a block start from zero, unless they are made at once.
   void clear() {

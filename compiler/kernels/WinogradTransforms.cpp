@@ -24,6 +24,15 @@ struct Emit {
 
 } // namespace
 
+void throughChunks(KernelBuilder &k, const std::vector<LaneChunk> &chunks, llvm::function_ref<void(Value start, const LaneChunk &)> body) {
+  for (size_t i = 0, same = 0; i < chunks.size(); i = same) {
+    while (same < chunks.size() && chunks[same].width == chunks[i].width)
+      ++same;
+    const LaneChunk &chunk = chunks[i];
+    k.loop(k.constant(chunk.start), k.constant(chunk.start + chunk.width * int64_t(same - i)), chunk.width, [&](Value start) { body(start, chunk); });
+  }
+}
+
 void WinogradTransforms::both(const WinogradMatrix &M, const WinogradMatrix &N, Cell m, Use use) {
   Emit emit{k, element, lanes};
   std::vector<std::vector<Value>> columns;

@@ -3,11 +3,15 @@
 #pragma once
 
 #include "compiler/kernels/Winograd.h"
+#include "compiler/target/Tiles.h"
 
 #include <array>
 #include <numeric>
 
 namespace cnnc {
+
+/// The chunks of a block of filters, `body(start, chunk)`: neighbours of one shape in a loop.
+void throughChunks(KernelBuilder &k, const std::vector<LaneChunk> &chunks, llvm::function_ref<void(mlir::Value start, const LaneChunk &)> body);
 
 /// Emits the transforms, and moves tiles between maps and scratch memory.
 class WinogradTransforms {
