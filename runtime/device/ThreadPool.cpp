@@ -1,5 +1,6 @@
 // A pool of threads behind one parallel-for over pieces.
-// In: jobs published as tickets.  Out: pieces handed to whichever thread is free; which thread runs a piece never changes a result.
+// In: jobs.  Out: each thread runs an equal part of the pieces in a row, the same part of every job, so that what one launch leaves in a core's caches
+// the next one finds there; who is done takes pieces from the end of others' parts. Which thread runs a piece never changes a result.
 #include "runtime/device/ThreadPool.h"
 #include <algorithm>
 #include <chrono>
@@ -25,9 +26,6 @@ int availableCores() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-static constexpr uint64_t pieceMask = 0xffffffffu;
-static uint32_t jobOf(uint64_t ticket) { return uint32_t(ticket >> 32); }
-
 static void futexWait(std::atomic<uint32_t> &word, uint32_t value) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
 }
@@ -37,7 +35,7 @@ static void futexWakeAll(std::atomic<uint32_t> &word) {
 
 thread_local int ThreadPool::number = 0;
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : parts(size_t(std::max(1, threads))) {
   for (int i = 1; i < threads; ++i)
     workers.emplace_back([this, i] {
       number = i;
@@ -47,60 +45,73 @@ ThreadPool::ThreadPool(int threads) {
 
 ThreadPool::~ThreadPool() {
   stopping.store(true);
-  ticket.store(uint64_t(jobOf(ticket.load()) + 1) << 32);
+  job.fetch_add(1);
   wakeWord.fetch_add(1);
   futexWakeAll(wakeWord);
   for (std::thread &worker : workers)
     worker.join();
 }
 
-/// Takes pieces of the job that `seen` shows until none is left.
-void ThreadPool::takePart(uint64_t seen) {
-  Body jobBody = body.load(std::memory_order_relaxed);
-  void *const *jobContext = context.load(std::memory_order_relaxed);
-  int64_t jobPieces = pieces.load(std::memory_order_relaxed);
-  const uint32_t job = jobOf(seen);
-  const uint64_t shares = 4 * (workers.size() + 1);
-  while (jobOf(seen) == job && (seen & pieceMask) != 0) {
-    const uint64_t left = seen & pieceMask;
-    const uint64_t take = std::max<uint64_t>(1, left / shares); // large shares first, single pieces at the end
-    if (!ticket.compare_exchange_weak(seen, seen - take, std::memory_order_acq_rel, std::memory_order_acquire))
+/// Takes some of a part and runs them: from its beginning if it is the thread's own, else from its end. False: it has none left.
+bool ThreadPool::takeFrom(Part &part, bool isOwn) {
+  uint64_t seen = part.left.load(std::memory_order_relaxed);
+  for (;;) {
+    const uint64_t first = seen >> 32, end = seen & lowHalf;
+    if (first == end)
+      return false;
+    constexpr uint64_t ownShare = 8, othersShare = 4;
+    const uint64_t take = std::max<uint64_t>(1, (end - first) / (isOwn ? ownShare : othersShare));
+    const uint64_t rest = isOwn ? (first + take) << 32 | end : first << 32 | (end - take);
+    // What succeeds takes pieces of the job that runs now, which then runs until they are done: the fields are that job's.
+    if (!part.left.compare_exchange_weak(seen, rest, std::memory_order_acquire, std::memory_order_relaxed))
       continue;
-    const int64_t first = jobPieces - int64_t(left);
-    for (int64_t i = first; i < first + int64_t(take); ++i)
+    const Body jobBody = body.load(std::memory_order_relaxed);
+    void *const *jobContext = context.load(std::memory_order_relaxed);
+    const int64_t from = int64_t(isOwn ? first : end - take);
+    for (int64_t i = from; i < from + int64_t(take); ++i)
       jobBody(jobContext, i);
     done.fetch_add(int64_t(take), std::memory_order_release);
-    seen = ticket.load(std::memory_order_acquire);
+    return true;
   }
 }
 
-void ThreadPool::wait(uint32_t job) {
+/// Takes pieces until none is left, those of part `own` first.
+void ThreadPool::takePart(size_t own) {
+  const size_t count = parts.size();
+  while (takeFrom(parts[own], true)) {
+  }
+  for (size_t other = 1; other < count; ++other)
+    while (takeFrom(parts[(own + other) % count], false)) {
+    }
+}
+
+void ThreadPool::wait(uint32_t seen) {
   const auto end = std::chrono::steady_clock::now() + spinTime;
   do {
     for (int i = 0; i < pausesPerLook; ++i) {
-      if (jobOf(ticket.load(std::memory_order_acquire)) != job)
+      if (job.load(std::memory_order_acquire) != seen)
         return;
       _mm_pause();
     }
   } while (std::chrono::steady_clock::now() < end);
-  // Sleep.  The publisher stores the ticket and then reads `sleeping`; we raise `sleeping` and then read the ticket: one sees the other.
+  // Sleep.  The publisher counts the job and then reads `sleeping`; we raise `sleeping` and then read the job: one sees the other.
   sleeping.fetch_add(1);
   const uint32_t word = wakeWord.load();
-  if (jobOf(ticket.load()) == job)
+  if (job.load() == seen)
     futexWait(wakeWord, word);
   sleeping.fetch_sub(1);
 }
 
 void ThreadPool::work() {
-  uint32_t job = 0;
+  uint32_t last = 0;
   while (!stopping.load(std::memory_order_relaxed)) {
-    const uint64_t seen = ticket.load(std::memory_order_acquire);
-    if (jobOf(seen) == job) {
-      wait(job);
+    const uint32_t now = job.load(std::memory_order_acquire);
+    if (now == last) {
+      wait(last);
       continue;
     }
-    job = jobOf(seen);
-    takePart(seen);
+    last = now;
+    takePart(size_t(number));
   }
 }
 
@@ -110,23 +121,24 @@ void ThreadPool::run(Body jobBody, void *const *jobContext, int64_t jobPieces) {
       jobBody(jobContext, i);
     return;
   }
-  // A ticket counts 32 bits of pieces; more than that comes in several jobs, which no real kernel needs: run them here.
-  if (uint64_t(jobPieces) > pieceMask) {
+  // A part counts 32 bits of pieces; more than that, which no real kernel has, run here.
+  if (uint64_t(jobPieces) > lowHalf) {
     for (int64_t i = 0; i < jobPieces; ++i)
       jobBody(jobContext, i);
     return;
   }
   body.store(jobBody, std::memory_order_relaxed);
   context.store(jobContext, std::memory_order_relaxed);
-  pieces.store(jobPieces, std::memory_order_relaxed);
   done.store(0, std::memory_order_relaxed);
-  const uint64_t published = (uint64_t(jobOf(ticket.load(std::memory_order_relaxed)) + 1) << 32) | uint64_t(jobPieces);
-  ticket.store(published);
+  const uint64_t count = parts.size(), all = uint64_t(jobPieces);
+  for (uint64_t t = 0; t < count; ++t)
+    parts[t].left.store((all * t / count) << 32 | all * (t + 1) / count, std::memory_order_release);
+  job.fetch_add(1);
   if (sleeping.load() > 0) {
     wakeWord.fetch_add(1);
     futexWakeAll(wakeWord);
   }
-  takePart(published);
+  takePart(0);
   for (int round = 0; done.load(std::memory_order_acquire) != jobPieces; ++round) {
     for (int i = 0; i < pausesPerLook; ++i)
       _mm_pause();

@@ -36,16 +36,21 @@ public:
 
 private:
   static thread_local int number;
-  void work();
-  void takePart(uint64_t seen);
-  void wait(uint32_t job);
+  /// What is left of a thread's pieces: the first one in the upper half, the end in the lower half. They are of the job that runs now.
+  struct alignas(64) Part {
+    std::atomic<uint64_t> left{0};
+  };
+  static constexpr uint64_t lowHalf = 0xffffffffu;
 
-  // Upper half: the job's number; lower half: pieces not yet taken.  A successful exchange of a ticket with pieces left proves that
-  // this job is still running, hence that the fields below are this job's.
-  std::atomic<uint64_t> ticket{0};
+  void work();
+  void takePart(size_t own);
+  bool takeFrom(Part &part, bool isOwn);
+  void wait(uint32_t seen);
+
+  std::atomic<uint32_t> job{0}; ///< counts them, for workers to see a new one
   std::atomic<Body> body{nullptr};
   std::atomic<void *const *> context{nullptr};
-  std::atomic<int64_t> pieces{0};
+  std::vector<Part> parts; ///< one a thread
   alignas(64) std::atomic<int64_t> done{0};
   alignas(64) std::atomic<uint32_t> wakeWord{0};
   std::atomic<int> sleeping{0};
