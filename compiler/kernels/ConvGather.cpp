@@ -82,7 +82,7 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   int64_t bytes = target.vectorBytes / lanes;
   auto chunks = laneChunks(c.block, lanes);
   int64_t pixels = pixelsOf(c, chunks.front().vectors, target), row = widestRow(c);
-  cut.images = row * 2 <= pixels ? std::min(c.N, pixels / row) : 1;
+  cut.images = row * 2 <= pixels ? evenSplit(c.N, pixels / row).front() : 1;
   double filterBytes = double(c.outChannels) * c.rows.front().taps.size() * c.columns.front().taps.size() * (c.inChannels / c.groups) * bytes;
   cut.blocksInPieces = filterBytes > double(target.l2Bytes) / 2;
   cut.blockPieces = cut.blocksInPieces ? c.outChannels / c.block : 1;

@@ -80,7 +80,8 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, (O + rows - 1) / rows);
   const int64_t outputs = ((O + parts - 1) / parts + rows - 1) / rows * rows, wholeO = O / rows * rows;
   Value x = k.buffer(0), dy = k.buffer(1), dw = k.buffer(2);
-  Value strip = k.div(k.piece, parts), firstO = k.mul(k.mod(k.piece, parts), outputs);
+  // Neighbouring pieces have the same outputs, as those of the forward form: a thread's share of a matrix lies together, on the core that has read it.
+  Value strip = k.mod(k.piece, strips.count()), firstO = k.mul(k.div(k.piece, strips.count()), outputs);
   // One tile of outputs reads x once, where it stands; a few tiles do where all of x is near.
   constexpr int64_t fewTiles = 3;
   const bool panel = O > (N * I * bytes <= k.target.l2Bytes / 4 ? fewTiles : 1) * rows;

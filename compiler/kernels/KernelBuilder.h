@@ -103,10 +103,10 @@ public:
   mlir::Value dot(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value fma(mlir::Value x, mlir::Value y, mlir::Value z) { return mlir::vector::FMAOp::create(b, loc, x, y, z); }
 
-  /// Asks a level of the caches for what stands at `index`; it may lie outside of the buffer.
+  /// Asks a level of the caches for what stands at `index`; it may lie outside of the buffer. `isWrite`: for this core alone.
   enum CacheLevel { Second = 2, First = 3 };
-  void prefetch(mlir::Value buffer, mlir::Value index, CacheLevel level = Second) {
-    mlir::memref::PrefetchOp::create(b, loc, buffer, index, /*isWrite=*/false, /*localityHint=*/level, /*isDataCache=*/true);
+  void prefetch(mlir::Value buffer, mlir::Value index, CacheLevel level = Second, bool isWrite = false) {
+    mlir::memref::PrefetchOp::create(b, loc, buffer, index, isWrite, /*localityHint=*/level, /*isDataCache=*/true);
   }
 
   /// Whether a buffer has a place: cnn_call::gradients may have none.

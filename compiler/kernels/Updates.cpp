@@ -24,11 +24,11 @@ public:
       store(i, yielded(scope, i, 0), index, width);
   }
 
-  /// Asks the caches for what run() will read.
+  /// Asks the caches for what run() will read, and mostly write: other cores, which have read it, are to give it up.
   void prefetch(Value index) {
     for (auto [i, arg] : llvm::enumerate(body().getArguments()))
       if (!isOutput(i) && arg != given && varies[arg] == Element)
-        k.prefetch(k.buffer(arguments[i]), index);
+        k.prefetch(k.buffer(arguments[i]), index, KernelBuilder::Second, /*isWrite=*/true);
   }
 
 private:
@@ -137,8 +137,8 @@ std::optional<Lowering::Update> Lowering::updateAt(linalg::GenericOp made) {
 Lowering::Gradient Lowering::gradient(linalg::GenericOp made, int64_t elements, bool mayUpdate) {
   Value v = made->getResult(0);
   Type element = cast<ShapedType>(v.getType()).getElementType();
-  // What stays in the caches between the two is as fast in two kernels, and threads share their pieces better.
-  const bool pays = elements * elementBytes(element) >= 2 * target.l2Bytes;
+  // A small tensor stays in the caches between the two, and its update is then shared out better.
+  const bool pays = elements * elementBytes(element) >= target.l2Bytes / 2;
   auto update = mayUpdate && pays && element == computedIn(element) ? updateAt(made) : std::nullopt;
   if (!update)
     return {{newBuffer(v, elements), elements, element}, {}};
