@@ -2,9 +2,10 @@
 // In: GatherConv of pairs, buffers x, w, y.  Out: loops whose inner body loads two tiles of pixels and two of filters and multiplies each with each.
 //
 // Which pixels share a tile (Order): where there is no padding and no stride, neighbours in x itself. On small maps the same pixel of 16 images, in
-// x too, beside a tile of the next pixel in the row: a tap that falls into the padding of one of the two is left to the other alone. Else a piece copies its rows of x, with the padding around them, into planes of its own:
-// one for each residue of the stride, so that the pixels that a tap reads follow one another. A tile is a part of a row there; where rows are too
-// short for that, tiles run on over their ends, and what they make of the pixels between rows is not stored.
+// x too, beside a tile of the next pixel in the row: a tap that falls into the padding of one of the two is left to the other alone. Else a piece
+// copies its rows of x, with the padding around them, into planes of its own: one for each residue of the stride, so that the pixels that a tap reads
+// follow one another. A tile is a part of a row there; where rows are too short for that, tiles run on over their ends, and what they make of the
+// pixels between rows is not stored.
 //
 // Split, x = hi + lo and w = hi + lo of bf16 each, and the sum is of lo hi, hi lo and hi hi: planes and filters are there twice, high parts first.
 // What is left out of a product is at most 3 * 2^-18 of it.
@@ -92,8 +93,8 @@ struct Shape {
       blockPieces = filterBytes > double(target.l2Bytes) ? c.outChannels / c.block : 1; // many products for each number of the filter
       if (const int64_t ofImages = c.N / images; ofImages < enough) {
         blockPieces = c.outChannels / c.block;
-        const int64_t parts = std::clamp<int64_t>(2 * enough / (ofImages * blockPieces), 1, rows.count);
-        rowsPerPiece = (rows.count + parts - 1) / parts;
+        const int64_t runs = std::clamp<int64_t>(2 * enough / (ofImages * blockPieces), 1, rows.count);
+        rowsPerPiece = (rows.count + runs - 1) / runs;
       }
     }
     imagePieces = (c.N + images - 1) / images, rowPieces = (rows.count + rowsPerPiece - 1) / rowsPerPiece;
@@ -220,7 +221,7 @@ private:
             SmallVector<Value> source;
             for (size_t m = first; m < first + count; ++m)
               source.push_back(k.mul(k.add(k.mul(row, c.IW), l[m].source(k, u)), s.channels));
-            return k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, SmallVector<Value>(ofTap), [&](Value pair, ValueRange carried) {
+            return k.loop(k.constant(0), k.constant(c.inChannels), s.pairs, ofTap, [&](Value pair, ValueRange carried) {
               SmallVector<Value> x;
               for (Value start : source)
                 x.push_back(k.add(start, k.mul(pair, 2)));

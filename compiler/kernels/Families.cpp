@@ -14,10 +14,12 @@ constexpr int64_t manyDenseRows = 8;
 /// Inputs of a dense layer, in vectors, from which its vectors run along the sum: adding up the lanes takes about five instructions a sum.
 constexpr int64_t summedDenseVectors = 16;
 
-/// Whether rows of `width` lanes, of which a vector may lie in two lines of the cache, are read often enough to be copied into rows of whole vectors.
-static bool paysToAlign(const GatherConv &c, int64_t width, int64_t lanes) {
-  constexpr int64_t often = 256; // pixels
-  return !c.pairs && width > 4 && width % lanes != 0 && c.N * c.OH * c.OW >= often;
+/// Elements from row to row of a filter whose rows have `width` lanes: whole vectors, of which none lies in two lines of the cache, where the rows are
+/// read often enough to be copied, and do not grow too much; else `width`.
+static int64_t filterRow(const GatherConv &c, int64_t width, int64_t lanes) {
+  constexpr int64_t often = 256, narrow = 4; // pixels, lanes
+  const bool pays = !c.pairs && width > narrow && c.N * c.OH * c.OW >= often;
+  return pays ? (width + lanes - 1) / lanes * lanes : width;
 }
 
 LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
@@ -80,7 +82,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     } else if (turnsPairs) {
       turned = packPairs(loc, filterTransposition(g, block, block).inPairs(direct.split), w);
     } else if (!sums) {
-      const int64_t row = !pays && paysToAlign(direct, block, lanes) ? (block + lanes - 1) / lanes * lanes : block;
+      const int64_t row = pays ? block : filterRow(direct, block, lanes);
       turned = scratchMemory(filter / block * row, w.element);
       transpose(loc, filterTransposition(g, block, row), w, turned);
       direct.setFilterRows(block, row);
@@ -179,9 +181,9 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
 }
 
 Lowering::Memory Lowering::alignedFilter(Location loc, GatherConv &c, const Memory &w, int64_t width, int64_t lanes) {
-  if (!paysToAlign(c, width, lanes))
+  const int64_t rows = w.elements / width, row = filterRow(c, width, lanes);
+  if (row == width)
     return w;
-  const int64_t rows = w.elements / width, row = (width + lanes - 1) / lanes * lanes;
   Memory aligned = scratchMemory(rows * row, w.element);
   copyRows(loc, w.ref, width, 0, aligned.ref, row, 0, rows, width, w.element);
   c.setFilterRows(width, row);

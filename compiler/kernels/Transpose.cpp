@@ -150,7 +150,7 @@ int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type elemen
 Transposition filterTransposition(const WindowGeometry &g, int64_t gradBlock, int64_t row) {
   int64_t taps = g.KH * g.KW, inner = g.C / g.G, outer = g.O / g.G;
   Transposition t;
-  // source [g][ob][tap][cb][gradBlock channels][block], target [g][cb][tap][ob][block][gradBlock].
+  // source [g][ob][tap][cb][gradBlock channels][block], target [g][cb][tap][ob][block][row].
   t.loops = {{g.G, outer * taps * inner, inner / gradBlock * row * taps * outer},
              {outer / g.block, g.block * taps * inner, g.block * row},
              {taps, inner * g.block, outer * row},
