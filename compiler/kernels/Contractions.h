@@ -5,6 +5,7 @@
 #include "compiler/conversion/Conversion.h"
 #include "compiler/kernels/KernelBuilder.h"
 
+#include <limits>
 #include <vector>
 
 namespace cnnc {
@@ -131,8 +132,15 @@ int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::
 int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, StoreLanes store);
 /// Whether sums over so many rows are whole when they are stored.
 bool denseFilterGradIsAtOnce(int64_t N);
-/// dx[n,i] = sum_o dy[n,o] w[o,i]. Buffers: w, dy, dx. Returns the pieces.
-int64_t buildDenseInputGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+/// c[n,j] = sum_i a[n,i] b[i,j] of N rows.
+struct DenseRows {
+  int64_t N, I, columns;
+  bool turned = false; ///< b is given as [columns][I]
+  /// Whether the kernel can do it, and rows are many enough where it transposes b.
+  bool pays(const TargetInfo &target, int64_t lanes) const;
+};
+/// Returns the pieces.
+int64_t buildDenseRows(KernelBuilder &k, const DenseRows &d, mlir::Type element, mlir::Value a, mlir::Value b, mlir::Value c);
 
 /// Packs rows of a matrix two by two: target[group][i][c] = (source[group][first + i*step][c], the same of the row `second` further), as
 /// bf16, for i < count, c < width; rows that the source does not have are zero. Buffers: source, target. Returns the pieces.
@@ -174,8 +182,9 @@ struct Transposition {
 };
 /// Numbers as text, for keys.
 std::string textOf(llvm::ArrayRef<int64_t> numbers);
-/// target[to + s*targetRow + r] = source[from + r*sourceRow + s] for r, s < lanes.
-void transposeTile(KernelBuilder &k, mlir::Value source, mlir::Value from, int64_t sourceRow, mlir::Value target, mlir::Value to, int64_t targetRow, mlir::Type element);
+/// target[to + s*targetRow + r] = source[from + r*sourceRow + s] for r, s < lanes; of rows that the source does not have, the last one stands in.
+void transposeTile(KernelBuilder &k, mlir::Value source, mlir::Value from, int64_t sourceRow, mlir::Value target, mlir::Value to, int64_t targetRow, mlir::Type element,
+                   int64_t rows = std::numeric_limits<int64_t>::max());
 /// q vectors whose 128-bit parts each hold q elements: the q x q square in each part transposed.
 llvm::SmallVector<mlir::Value> transposedQuarters(KernelBuilder &k, llvm::SmallVector<mlir::Value> v);
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, mlir::Type element);

@@ -41,9 +41,8 @@ Phase forwardPhase(int64_t outputs, int64_t K, int64_t D, int64_t P) {
 /// side share the pixels that they broadcast, which take registers, too; so do the vectors of pixels that are summed.
 int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target) {
   const bool severalTaps = c.columns.front().taps.size() > 1;
-  if (c.sums) {
+  if (c.sums)
     return std::min<int64_t>(16, severalTaps ? (target.registers - 1 - c.outChannels) / (c.outChannels + 1) : target.registers * 3 / 4 / c.outChannels);
-  }
   constexpr int64_t fewChannels = 4, fewPixels = 8, enough = 14;
   const int64_t channels = c.inChannels / c.groups;
   if (channels > fewChannels || c.pairs)
@@ -51,6 +50,8 @@ int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target)
   const bool shares = channels == 1 && severalTaps;
   return tilePixels(vectors, target, shares ? std::clamp<int64_t>((target.registers - vectors) / (vectors + 1), 1, fewPixels) : fewPixels);
 }
+
+constexpr int64_t lineBytes = 64; ///< of the caches
 
 /// How one kernel is cut.
 struct Cut {
@@ -114,7 +115,8 @@ public:
 
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
-    fetchesFilters = c.N == 1 && cut.blocksInPieces && !c.sourceBlock;
+    constexpr int64_t ofMemory = 48, ofCache = 16, fewChannels = 32;
+    filterAhead = c.N == 1 && cut.blocksInPieces && !c.sourceBlock ? ofMemory : c.inChannels / c.groups >= fewChannels ? ofCache : 0;
     if (c.sums)
       sumsOfTile = k.scratch(element, (pixelsOf(c, 1, k.target) * c.outChannels + lanes - 1) / lanes * lanes);
     Value rest = k.piece;
@@ -157,12 +159,11 @@ private:
   Products products;
   Value x, w, y;
   Value sumsOfTile; ///< scratch memory for the results of a tile
-  bool fetchesFilters = false; ///< they come from memory, for few pixels
+  int64_t filterAhead = 0; ///< channels that filters are asked for ahead: many where pixels are few and filters come from memory, 0 where they stay in the first-level cache
 
   /// Asks for the weights some channels behind those at `index`.
   void prefetchFilter(Value index) {
-    constexpr int64_t ahead = 48;
-    k.prefetch(w, k.mul(k.add(index, ahead * c.wChannel), c.pairs ? 2 : 1), KernelBuilder::First);
+    k.prefetch(w, k.mul(k.add(index, filterAhead * c.wChannel), c.pairs ? 2 : 1), KernelBuilder::First);
   }
 
   /// From [inChannels/sourceBlock][taps][outChannels][sourceBlock] to this piece's [taps][inChannels][block].
@@ -240,7 +241,7 @@ private:
           Value wTap = k.add(wRow, tap.k * c.wColumn);
           auto update = [&](Value ch, SmallVector<Value> a) {
             SmallVector<Value> filter;
-            for (int64_t v = 0; v < chunk.vectors && fetchesFilters; ++v)
+            for (int64_t v = 0; v < chunk.vectors && filterAhead; v += std::max<int64_t>(1, lineBytes / k.target.vectorBytes))
               prefetchFilter(k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes));
             for (int64_t v = 0; v < chunk.vectors; ++v)
               filter.push_back(products.load(w, k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes), laneWidth(v)));

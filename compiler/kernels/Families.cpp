@@ -122,7 +122,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     });
     if (!c.pairs) {
       launch(loc, family, g.text(), {read(w), read(dy), write(dx)}, 2ull * g.N * g.C * g.O,
-             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseInputGrad(k, g.N, g.C, g.O, element); });
+             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseRows(k, {g.N, g.O, g.C}, element, k.buffer(1), k.buffer(0), k.buffer(2)); });
     } else {
       gather(loc, family, key, c, dy, packPairs(loc, PairPacking::neighbours(1, g.O, g.C, c.split), w), dx);
     }
@@ -300,14 +300,19 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
     return;
   }
   const bool packsOnce = keepsWeights(); // they are transposed once, and that form is the faster one then
-  int64_t block = filterBlock(g.O);
+  const int64_t block = filterBlock(g.O), lanes = target.vectorBytes / elementBytes(computedIn(y.element));
   GatherConv c = multiplied(x, g.C, [&](bool pairs) {
     GatherConv c = GatherConv::ofRows(g.N, g.C, g.O, block, pairs);
     c.wBlock = block * c.inChannels, c.wChannel = block;
     return c;
   });
   const bool tiles = c.pairs && target.amx;
-  if (!packsOnce && !tiles && g.C >= summedDenseVectors * target.vectorBytes / elementBytes(computedIn(y.element))) {
+  if (const DenseRows rows{g.N, g.C, g.O, /*turned=*/true}; !packsOnce && !c.pairs && rows.pays(target, lanes)) {
+    launch(loc, "dense", g.text() + "rows", {read(x), read(w), write(y)}, flops,
+           [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseRows(k, rows, computedIn(y.element), k.buffer(0), k.buffer(1), k.buffer(2)); });
+    return;
+  }
+  if (!packsOnce && !tiles && g.C >= summedDenseVectors * lanes) {
     launch(loc, "dense", g.text() + "sums", {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
       return buildDenseDots(k, g.N, c.inChannels, g.O, computedIn(y.element), c.pairs);
     });

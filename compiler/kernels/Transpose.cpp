@@ -76,8 +76,8 @@ static void transposeSquare(KernelBuilder &k, Type element, llvm::function_ref<V
   }
 }
 
-void transposeTile(KernelBuilder &k, Value source, Value from, int64_t sourceRow, Value target, Value to, int64_t targetRow, Type element) {
-  transposeSquare(k, element, [&](int64_t r, int64_t s, int64_t count) { return k.load(source, k.add(from, r * sourceRow + s), count); },
+void transposeTile(KernelBuilder &k, Value source, Value from, int64_t sourceRow, Value target, Value to, int64_t targetRow, Type element, int64_t rows) {
+  transposeSquare(k, element, [&](int64_t r, int64_t s, int64_t count) { return k.load(source, k.add(from, std::min(r, rows - 1) * sourceRow + s), count); },
                   [&](int64_t s, Value column) { k.store(column, target, k.add(to, s * targetRow), k.lanes(element)); });
 }
 
