@@ -20,10 +20,18 @@ constexpr int64_t manyRows = 48; ///< of a, against what it costs to transpose a
 /// Rows of a register tile: with as many as there are registers for, LLVM reads the panel ahead and keeps the sums on the stack.
 int64_t highest(const TargetInfo &target) { return target.registers >= 32 ? 12 : denseTileRows(target); }
 
+/// Rows of b in a panel: parts of I as even as they can be of which the last is not less than a square.
+int64_t depthOf(int64_t I, int64_t lanes) {
+  int64_t depth = evenSplit(I, deepest).front();
+  while (depth < I && I - (I - 1) / depth * depth < lanes)
+    --depth;
+  return depth;
+}
+
 class Rows {
 public:
   Rows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c)
-      : k(k), d(d), element(element), a(a), b(b), c(c), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), depth(evenSplit(d.I, deepest).front()),
+      : k(k), d(d), element(element), a(a), b(b), c(c), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), depth(depthOf(d.I, lanes)),
         strips(k, d.columns, lanes, 8 * lanes, d.turned ? 8 : 4), chunk(strips.chunkWidth()), stride((depth + lanes - 1) / lanes * lanes) {
     // Several parts of the rows where there are few strips, or more of them than scratch memory is to hold.
     const int64_t mostBytes = std::min<int64_t>(512 << 10, k.target.l2Bytes / 4), mostOfPart = mostBytes / ((stride + strips.chunks() * chunk) * bytes);
@@ -59,7 +67,7 @@ private:
   DenseStrips strips;
   int64_t chunk, stride, perPart = 1, parts = 1;
   bool copies; ///< rows of a, which lie in the same sets of the caches
-  bool isFar; ///< a does not stay in the second-level cache
+  bool isFar;  ///< a does not stay in the second-level cache
   Value strip, firstRow, isLast, firstColumn;
   Value panel; ///< [depth][chunk]
   Value as;    ///< of the part's rows of a those columns that the panels of a block are multiplied with, [perPart][stride]
