@@ -137,7 +137,7 @@ struct DenseRows {
   int64_t N, I, columns;
   bool turned = false; ///< b is given as [columns][I]
   /// Whether the kernel can do it, and rows are many enough where it transposes b.
-  bool pays(const TargetInfo &target, int64_t lanes) const;
+  bool pays(int64_t lanes) const;
 };
 /// Returns the pieces.
 int64_t buildDenseRows(KernelBuilder &k, const DenseRows &d, mlir::Type element, mlir::Value a, mlir::Value b, mlir::Value c);

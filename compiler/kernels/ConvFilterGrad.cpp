@@ -229,21 +229,15 @@ private:
       Value a = k.add(target, k.mul(firstChannel, f.wChannel));
       return k.add(a, cells[i].kw * f.wColumn + cells[i].channel * f.wChannel + chunk.start + v * lanes);
     };
-    auto vectorType = VectorType::get(lanes, element);
-    SmallVector<Type> types(cells.size() * chunk.vectors, vectorType);
     // The first block starts from zero, the others from the sums so far.
-    auto start = scf::IfOp::create(k.b, k.loc, types, isFirst, /*withElseRegion=*/true);
-    {
-      OpBuilder::InsertionGuard guard(k.b);
-      k.b.setInsertionPointToStart(&start.getThenRegion().front());
-      scf::YieldOp::create(k.b, k.loc, SmallVector<Value>(types.size(), k.zeroVector(element, lanes)));
-      k.b.setInsertionPointToStart(&start.getElseRegion().front());
+    const SmallVector<Value> zeros(cells.size() * chunk.vectors, k.zeroVector(element, lanes));
+    SmallVector<Value> start = k.choose(isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, [&] {
       SmallVector<Value> sums;
       for (unsigned i = 0; i < cells.size(); ++i)
         for (int64_t v = 0; v < chunk.vectors; ++v)
           sums.push_back(k.load(dw, address(i, v), lanes, laneWidth(v)));
-      scf::YieldOp::create(k.b, k.loc, sums);
-    }
+      return sums;
+    });
 
     // Rows oh with 0 <= oh*SH + kh*DH - PT < H.
     Value shift = k.add(k.mul(kh, f.DH), -f.PT);
@@ -258,7 +252,7 @@ private:
       for (int64_t v = 0; v < chunk.vectors; ++v)
         store.soon(k.add(address(i, v), int64_t(cells.size()) * f.wChannel));
 
-    SmallVector<Value> sums = k.loop(n, lastN, 1, start.getResults(), [&](Value image, ValueRange outer) -> SmallVector<Value> {
+    SmallVector<Value> sums = k.loop(n, lastN, 1, start, [&](Value image, ValueRange outer) -> SmallVector<Value> {
       return k.loop(lo, hi, 1, outer, [&](Value oh, ValueRange carried) -> SmallVector<Value> {
         Value xRow = k.mul(k.add(k.mul(image, f.H), k.add(k.mul(oh, f.SH), shift)), f.W * f.xChannels);
         xRow = k.add(k.add(xRow, inBase), firstChannel);

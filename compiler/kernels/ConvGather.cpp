@@ -51,8 +51,6 @@ int64_t pixelsOf(const GatherConv &c, int64_t vectors, const TargetInfo &target)
   return tilePixels(vectors, target, shares ? std::clamp<int64_t>((target.registers - vectors) / (vectors + 1), 1, fewPixels) : fewPixels);
 }
 
-constexpr int64_t lineBytes = 64; ///< of the caches
-
 /// How one kernel is cut.
 struct Cut {
   int64_t images;        ///< a tile spans this many images (where rows are short)
@@ -241,7 +239,7 @@ private:
           Value wTap = k.add(wRow, tap.k * c.wColumn);
           auto update = [&](Value ch, SmallVector<Value> a) {
             SmallVector<Value> filter;
-            for (int64_t v = 0; v < chunk.vectors && filterAhead; v += std::max<int64_t>(1, lineBytes / k.target.vectorBytes))
+            for (int64_t v = 0; v < chunk.vectors && filterAhead; v += std::max<int64_t>(1, TargetInfo::lineBytes / k.target.vectorBytes))
               prefetchFilter(k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes));
             for (int64_t v = 0; v < chunk.vectors; ++v)
               filter.push_back(products.load(w, k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes), laneWidth(v)));

@@ -1,8 +1,8 @@
 // Dense layers with vectors along the sum: y[n,o] = sum_i x[n,i] w[o,i]. Rows of x and of w both lie contiguous along i, so nothing is transposed.
 // In: extents, buffers x, w, y.  Out: tiles of rows n x outputs o, one accumulator each, whose lanes are summed at the end.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/DenseStrips.h"
 #include "compiler/kernels/Products.h"
-#include "compiler/target/Tiles.h"
 
 using namespace mlir;
 
@@ -42,7 +42,7 @@ public:
     stride = held;
     if (pairs)
       panel = k.scratch(BFloat16Type::get(k.b.getContext()), 2 * outputs * stride);
-    else if (I * bytes % alias == 0 || I % lanes != 0)
+    else if (I * bytes % TargetInfo::aliasBytes == 0 || I % lanes != 0)
       panel = k.scratch(element, outputs * stride);
     cells = (std::min(N, mostRows) * outputs + lanes - 1) / lanes * lanes;
     sums = k.scratch(element, cells * lanes);
@@ -62,7 +62,6 @@ public:
 
 private:
   static constexpr int64_t panelBytes = 20 << 10; ///< of weights, beside the rows of x in the first-level cache
-  static constexpr int64_t alias = 4096;          ///< bytes apart are lines of one set of the first-level cache
   static constexpr int64_t mostRows = 128;        ///< whose sums are held between blocks of i
   KernelBuilder &k;
   Products products;
@@ -105,19 +104,7 @@ private:
     // The panel of the next block: of these outputs, or of the next ones.
     Value behind = k.add(i, length), ends = k.equal(behind, k.constant(I));
     Value next = arith::SelectOp::create(k.b, k.loc, ends, k.mul(k.add(o, count), I), k.add(k.mul(o, I), behind));
-    int64_t at = 0;
-    const auto heights = evenSplit(band, rows);
-    for (size_t h = 0; h < heights.size();) {
-      size_t same = h;
-      while (same < heights.size() && heights[same] == heights[h])
-        ++same;
-      const int64_t height = heights[h], end = at + height * int64_t(same - h);
-      const bool fills = panel && at == 0;
-      if (fills)
-        tile(n, k.constant(0), height, band, o, count, i, length, first, true, next);
-      k.loop(k.constant(fills ? height : at), k.constant(end), height, [&](Value r) { tile(n, r, height, band, o, count, i, length, first, false, next); });
-      at = end, h = same;
-    }
+    denseTiles(k, band, rows, bool(panel), [&](Value r, int64_t height, bool fills) { tile(n, r, height, band, o, count, i, length, first, fills, next); });
   }
 
   /// `width` weights into the panel. They themselves may be f32 beside maps of bf16.

@@ -3,7 +3,6 @@
 // In: extents, buffers x, dy, dw.  Out: a kernel; a piece is a strip of inputs i and some outputs o.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/DenseStrips.h"
-#include "compiler/target/Tiles.h"
 
 using namespace mlir;
 
@@ -53,21 +52,15 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
       strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
         const size_t vectors = widths.size();
         auto address = [&](int64_t i, size_t v) { return k.add(k.add(k.mul(k.add(o, i), I), column), int64_t(v) * lanes); };
-        SmallVector<Type> types(height * vectors, VectorType::get(lanes, element));
-        SmallVector<Value> start(types.size(), k.zeroVector(element, lanes));
-        if (N > images) {
-          auto branch = scf::IfOp::create(k.b, k.loc, types, isFirst, /*withElseRegion=*/true);
-          OpBuilder::InsertionGuard guard(k.b);
-          k.b.setInsertionPointToStart(&branch.getThenRegion().front());
-          scf::YieldOp::create(k.b, k.loc, SmallVector<Value>(types.size(), k.zeroVector(element, lanes)));
-          k.b.setInsertionPointToStart(&branch.getElseRegion().front());
+        const SmallVector<Value> zeros(height * vectors, k.zeroVector(element, lanes));
+        auto sumsSoFar = [&] {
           SmallVector<Value> sums;
           for (int64_t i = 0; i < height; ++i)
             for (size_t v = 0; v < vectors; ++v)
               sums.push_back(k.load(dw, address(i, v), lanes, widths[v]));
-          scf::YieldOp::create(k.b, k.loc, sums);
-          start.assign(branch.getResults().begin(), branch.getResults().end());
-        }
+          return sums;
+        };
+        SmallVector<Value> start = N > images ? k.choose(isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, sumsSoFar) : zeros;
         // Row by row of the strip, two vectors of them every few images.
         constexpr int64_t unroll = 4;
         const int64_t apart = std::clamp<int64_t>(images / height, 1, unroll), together = (height * apart + images - 1) / images;

@@ -6,7 +6,6 @@
 // from a panel, some rows i of two vectors of columns side by side in the first-level cache. Each tile asks the caches for its share of the next panel.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/DenseStrips.h"
-#include "compiler/target/Tiles.h"
 
 using namespace mlir;
 
@@ -14,16 +13,18 @@ namespace cnnc {
 namespace {
 
 constexpr int64_t deepest = 128; ///< rows of b in a panel
-constexpr int64_t alias = 4096;  ///< bytes apart are lines of one set of the first-level cache
 constexpr int64_t manyRows = 48; ///< of a, against what it costs to transpose a panel
 
 /// Rows of a register tile: with as many as there are registers for, LLVM reads the panel ahead and keeps the sums on the stack.
 int64_t highest(const TargetInfo &target) { return target.registers >= 32 ? 12 : denseTileRows(target); }
 
+/// The last of the parts of `depth` that I is cut into.
+int64_t lastOf(int64_t I, int64_t depth) { return I - (I - 1) / depth * depth; }
+
 /// Rows of b in a panel: parts of I as even as they can be of which the last is not less than a square.
 int64_t depthOf(int64_t I, int64_t lanes) {
   int64_t depth = evenSplit(I, deepest).front();
-  while (depth < I && I - (I - 1) / depth * depth < lanes)
+  while (depth < I && lastOf(I, depth) < lanes)
     --depth;
   return depth;
 }
@@ -37,7 +38,7 @@ public:
     const int64_t mostBytes = std::min<int64_t>(512 << 10, k.target.l2Bytes / 4), mostOfPart = mostBytes / ((stride + strips.chunks() * chunk) * bytes);
     const int64_t fewestPieces = d.turned ? 4 : 16, fewestOfPart = d.turned ? manyRows : denseTileRows(k.target);
     const int64_t wanted = std::max((d.N + mostOfPart - 1) / mostOfPart, std::clamp<int64_t>(fewestPieces / strips.count(), 1, std::max<int64_t>(1, d.N / fewestOfPart)));
-    copies = d.I * bytes % alias == 0;
+    copies = d.I * bytes % TargetInfo::aliasBytes == 0;
     isFar = d.N * d.I * bytes >= k.target.l2Bytes / 4;
     perPart = (d.N + wanted - 1) / wanted, parts = (d.N + perPart - 1) / perPart;
   }
@@ -49,7 +50,7 @@ public:
     firstColumn = strips.firstColumn(strip);
     panel = k.scratch(element, depth * chunk), as = k.scratch(element, copies ? perPart * stride : 1);
     held = k.scratch(element, d.I > depth ? perPart * strips.chunks() * chunk : 1);
-    const int64_t rest = d.I - (d.I - 1) / depth * depth, whole = d.I - rest;
+    const int64_t rest = lastOf(d.I, depth), whole = d.I - rest;
     block(k.constant(0), depth, true, whole == 0);
     k.loop(k.constant(depth), k.constant(whole), depth, [&](Value i) { block(i, depth, false, false); });
     if (whole > 0)
@@ -83,7 +84,7 @@ private:
       k.prefetch(b, k.add(k.add(k.mul(k.add(i, ofB), d.columns), column), k.mul(beside, lineLanes())));
   }
   /// Numbers in a line of the caches.
-  int64_t lineLanes() const { return 64 / bytes; }
+  int64_t lineLanes() const { return TargetInfo::lineBytes / bytes; }
   Value select(Value condition, Value x, Value y) { return k.b.createOrFold<arith::SelectOp>(k.loc, condition, x, y); }
 
   /// Adds the products of `count` rows of b from i on to the sums of the part; the first ones begin from zero, with the last ones c is made.
@@ -106,19 +107,7 @@ private:
             transposeTile(k, b, k.add(k.mul(k.add(column, v * lanes), d.I), k.add(i, at)), d.I, panel, k.add(k.mul(at, chunk), v * lanes), chunk, element, width);
         });
       auto tiles = [&](int64_t ofPart) {
-        const auto heights = evenSplit(ofPart, highest(k.target));
-        int64_t at = 0;
-        for (size_t h = 0; h < heights.size();) {
-          size_t same = h;
-          while (same < heights.size() && heights[same] == heights[h])
-            ++same;
-          const int64_t height = heights[h], end = at + height * int64_t(same - h);
-          const bool fills = at == 0 && !d.turned; // the first tile copies the panel while it multiplies by it
-          if (fills)
-            tile(k.constant(0), height, ofPart, s, widths, true);
-          k.loop(k.constant(fills ? height : at), k.constant(end), height, [&](Value row) { tile(row, height, ofPart, s, widths, false); });
-          at = end, h = same;
-        }
+        denseTiles(k, ofPart, highest(k.target), !d.turned, [&](Value row, int64_t height, bool fills) { tile(row, height, ofPart, s, widths, fills); });
       };
       if (const int64_t last = d.N - (parts - 1) * perPart; last == perPart) {
         tiles(perPart);
@@ -196,7 +185,7 @@ private:
 
 } // namespace
 
-bool DenseRows::pays(const TargetInfo &target, int64_t lanes) const {
+bool DenseRows::pays(int64_t lanes) const {
   constexpr double used = 0.8; // of the vectors
   return !turned || (N >= manyRows && I >= 2 * lanes && double(columns) >= used * double((columns + lanes - 1) / lanes * lanes));
 }

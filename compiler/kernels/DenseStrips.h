@@ -1,8 +1,9 @@
-// What kernels of dense layers share: a matrix's columns in strips of chunks of two vectors, which a register tile has for each of its rows.
+// What kernels of dense layers share: a matrix's columns in strips of chunks of two vectors, which a register tile has for each of its rows; and the tiles.
 // In: extents.  Out: loops.
 #pragma once
 
 #include "compiler/kernels/KernelBuilder.h"
+#include "compiler/target/Tiles.h"
 
 #include <algorithm>
 
@@ -43,6 +44,25 @@ private:
 inline int64_t denseTileRows(const TargetInfo &target) {
   constexpr int64_t enough = 14;
   return std::clamp<int64_t>((target.registers - 4) / 2, 1, enough);
+}
+
+
+/// Loops over `extent` rows in even tiles of at most `limit`, each of a size known when it is emitted: body(first row, rows, whether it fills the panel that
+/// the others read). The first tile does where `firstFills`.
+inline void denseTiles(KernelBuilder &k, int64_t extent, int64_t limit, bool firstFills, llvm::function_ref<void(mlir::Value, int64_t, bool)> body) {
+  const auto heights = evenSplit(extent, limit);
+  int64_t at = 0;
+  for (size_t h = 0; h < heights.size();) {
+    size_t same = h;
+    while (same < heights.size() && heights[same] == heights[h])
+      ++same;
+    const int64_t height = heights[h], end = at + height * int64_t(same - h);
+    const bool fills = firstFills && at == 0;
+    if (fills)
+      body(k.constant(0), height, true);
+    k.loop(k.constant(fills ? height : at), k.constant(end), height, [&](mlir::Value row) { body(row, height, false); });
+    at = end, h = same;
+  }
 }
 
 } // namespace cnnc

@@ -307,7 +307,7 @@ void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, con
     return c;
   });
   const bool tiles = c.pairs && target.amx;
-  if (const DenseRows rows{g.N, g.C, g.O, /*turned=*/true}; !packsOnce && !c.pairs && rows.pays(target, lanes)) {
+  if (const DenseRows rows{g.N, g.C, g.O, /*turned=*/true}; !packsOnce && !c.pairs && rows.pays(lanes)) {
     launch(loc, "dense", g.text() + "rows", {read(x), read(w), write(y)}, flops,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseRows(k, rows, computedIn(y.element), k.buffer(0), k.buffer(1), k.buffer(2)); });
     return;

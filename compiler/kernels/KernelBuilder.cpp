@@ -180,6 +180,17 @@ Value KernelBuilder::isPresent(Value buffer) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ne, address, constant(0));
 }
 
+SmallVector<Value> KernelBuilder::choose(Value condition, TypeRange types, llvm::function_ref<SmallVector<Value>()> then,
+                                         llvm::function_ref<SmallVector<Value>()> otherwise) {
+  auto branch = scf::IfOp::create(b, loc, types, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&branch.getThenRegion().front());
+  scf::YieldOp::create(b, loc, then());
+  b.setInsertionPointToStart(&branch.getElseRegion().front());
+  scf::YieldOp::create(b, loc, otherwise());
+  return SmallVector<Value>(branch.getResults());
+}
+
 void KernelBuilder::when(Value condition, llvm::function_ref<void()> body) {
   APInt value;
   if (matchPattern(condition, m_ConstantInt(&value))) {

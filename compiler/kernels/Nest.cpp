@@ -313,16 +313,7 @@ private:
       if (whole < p.C) {
         if (byElements && p.pieces > 1) {
           Value isLast = k.equal(k.piece, k.constant(p.pieces - 1));
-          SmallVector<Type> types;
-          for (Value a : acc)
-            types.push_back(a.getType());
-          auto ifOp = scf::IfOp::create(k.b, k.loc, types, isLast, true);
-          OpBuilder::InsertionGuard guard(k.b);
-          k.b.setInsertionPointToStart(&ifOp.getThenRegion().front());
-          scf::YieldOp::create(k.b, k.loc, step(k.constant(whole), p.C - whole, acc));
-          k.b.setInsertionPointToStart(&ifOp.getElseRegion().front());
-          scf::YieldOp::create(k.b, k.loc, acc);
-          acc = SmallVector<Value>(ifOp.getResults());
+          acc = k.choose(isLast, ValueRange(acc).getTypes(), [&] { return step(k.constant(whole), p.C - whole, acc); }, [&] { return acc; });
         } else {
           acc = step(k.constant(whole), p.C - whole, acc);
         }

@@ -63,7 +63,7 @@ struct InputLayout {
   int64_t tile, cell;
   InputLayout(const WinogradConv &c, const Cut &cut, const TargetInfo &target, int64_t lanes) {
     const int64_t bytes = c.pairs ? 2 : target.vectorBytes / lanes;
-    tile = c.paddedChannels(lanes) + (c.apart ? 64 / bytes : 0); // apart: rows of tiles begin in different sets of the caches
+    tile = c.paddedChannels(lanes) + (c.apart ? TargetInfo::lineBytes / bytes : 0); // apart: rows of tiles begin in different sets of the caches
     cell = WinogradTransforms::cellStride(cut.slots() * tile, bytes);
   }
 };
@@ -359,11 +359,11 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
   constexpr double gain = 0.9;
   const double padding = double(c.paddedOutputs(lanes)) / double(c.O); // the definition's vectors end with the block, too
   // Kept filters come from memory with each run, which a small batch does not hide; where they are made in the step they are in the caches.
-  constexpr double lineBytes = 64, instructionsOfLine = 20;
+  constexpr double instructionsOfLine = 20;
   const double elementBytes = c.pairs ? 2 : double(target.vectorBytes) / double(lanes);
   auto fetched = [&](int64_t elements) {
     const double bytes = double(elements) * elementBytes;
-    return keepsWeights && bytes > double(target.l2Bytes) / 2 ? bytes / lineBytes * instructionsOfLine : 0;
+    return keepsWeights && bytes > double(target.l2Bytes) / 2 ? bytes / double(target.lineBytes) * instructionsOfLine : 0;
   };
   double least = std::max(gain * padding * double(directFlops) / 2 / double(lanes) / (c.pairs ? 2 : 1), fetched(c.O * c.C * g.KH * g.KW));
   bool pays = false;
