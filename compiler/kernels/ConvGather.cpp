@@ -114,7 +114,8 @@ public:
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
     constexpr int64_t ofMemory = 48, ofCache = 16, fewChannels = 32;
-    filterAhead = c.N == 1 && cut.blocksInPieces && !c.sourceBlock ? ofMemory : c.inChannels / c.groups >= fewChannels ? ofCache : 0;
+    const bool comesFromMemory = takesWholeMap(c, k.target, lanes) || (c.N == 1 && cut.blocksInPieces && !c.sourceBlock);
+    filterAhead = comesFromMemory ? ofMemory : c.inChannels / c.groups >= fewChannels ? ofCache : 0;
     if (c.sums)
       sumsOfTile = k.scratch(element, (pixelsOf(c, 1, k.target) * c.outChannels + lanes - 1) / lanes * lanes);
     Value rest = k.piece;
