@@ -103,7 +103,7 @@ private:
   void block(Value n, int64_t band, Value o, int64_t count, Value i, int64_t length, bool first) {
     // The panel of the next block: of these outputs, or of the next ones.
     Value behind = k.add(i, length), ends = k.equal(behind, k.constant(I));
-    Value next = arith::SelectOp::create(k.b, k.loc, ends, k.mul(k.add(o, count), I), k.add(k.mul(o, I), behind));
+    Value next = k.select(ends, k.mul(k.add(o, count), I), k.add(k.mul(o, I), behind));
     denseTiles(k, band, rows, bool(panel), [&](Value r, int64_t height, bool fills) { tile(n, r, height, band, o, count, i, length, first, fills, next); });
   }
 

@@ -85,7 +85,6 @@ private:
   }
   /// Numbers in a line of the caches.
   int64_t lineLanes() const { return TargetInfo::lineBytes / bytes; }
-  Value select(Value condition, Value x, Value y) { return k.b.createOrFold<arith::SelectOp>(k.loc, condition, x, y); }
 
   /// Adds the products of `count` rows of b from i on to the sums of the part; the first ones begin from zero, with the last ones c is made.
   void block(Value i, int64_t count, bool begins, bool ends) {
@@ -96,10 +95,10 @@ private:
     });
     // Behind the strip's last panel of the block follows the first one of the next block, or of the next strip.
     Value behind = k.add(i, count), goesOn = k.less(behind, k.constant(d.I));
-    Value furtherRow = select(goesOn, behind, k.constant(0)), furtherColumn = select(goesOn, firstColumn, strips.firstColumn(k.add(strip, 1)));
+    Value furtherRow = k.select(goesOn, behind, k.constant(0)), furtherColumn = k.select(goesOn, firstColumn, strips.firstColumn(k.add(strip, 1)));
     strips.each(strip, [&](Value number, Value column, ArrayRef<int64_t> widths) {
       Value isInside = k.less(number, k.constant(strips.chunks() - 1));
-      Step s{count, begins, ends, i, number, column, select(isInside, i, furtherRow), select(isInside, k.add(column, chunk), furtherColumn), furtherRow};
+      Step s{count, begins, ends, i, number, column, k.select(isInside, i, furtherRow), k.select(isInside, k.add(column, chunk), furtherColumn), furtherRow};
       if (d.turned)
         k.loop(k.constant(0), k.constant(count), lanes, [&](Value square) {
           Value at = k.min(square, k.constant(count - lanes)); // the last square may overlap the one before it

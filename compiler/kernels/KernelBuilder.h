@@ -125,6 +125,7 @@ public:
   /// What one of two branches gives.
   llvm::SmallVector<mlir::Value> choose(mlir::Value condition, mlir::TypeRange types, llvm::function_ref<llvm::SmallVector<mlir::Value>()> then,
                                         llvm::function_ref<llvm::SmallVector<mlir::Value>()> otherwise);
+  mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y) { return b.createOrFold<mlir::arith::SelectOp>(loc, condition, x, y); }
   mlir::Value less(mlir::Value x, mlir::Value y) {
     return mlir::arith::CmpIOp::create(b, loc, mlir::arith::CmpIPredicate::slt, x, y);
   }

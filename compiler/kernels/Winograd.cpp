@@ -13,6 +13,7 @@ namespace cnnc {
 namespace {
 
 constexpr int64_t fewPieces = 4; ///< leave threads idle
+constexpr int64_t fewTiles = 32; ///< do not hide the filters' way from memory
 
 /// How the tiles of a convolution are cut.
 struct Cut {
@@ -83,9 +84,11 @@ public:
     Value run = !c.apart ? k.piece : filtersOutside ? k.mod(k.piece, runs) : k.div(k.piece, blocks);
     Value first = k.mul(run, T), count = k.min(k.constant(T), k.sub(k.constant(all), first));
     const auto firsts = transforms.before(first);
+    firstTile = first;
     u = c.filterInside ? k.scratch(element, c.form.cells() * insideCell(width)) : k.buffer(1), y = k.buffer(2);
     if (c.sourceBlock)
       square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
+    writesFar = cut.tiles % c.tileColumns() == 0 && c.N * c.OH * c.OW * c.O / ofLine(y) * TargetInfo::lineBytes > k.target.l2Bytes;
     sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
     if (c.apart) {
       inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
@@ -148,6 +151,8 @@ private:
   WinogradTransforms transforms;
   Products products;
   Value u, square, y, inputs, start, sums; // of the transformed tiles: memory, and where a piece's begin
+  Value firstTile;         ///< of the piece
+  bool writesFar = false;  ///< whole rows of tiles, to a map that does not stay in the second-level cache
   int64_t sumCell = 0;
 
   Type kept() const { return c.pairs ? Type(k.b.getBF16Type()) : element; }
@@ -228,6 +233,45 @@ private:
     });
   }
 
+  /// Where the filter is transposed too, its lines do not come one behind the other, as caches fetch them by themselves. So the products of a cell ask for
+  /// lines of the part that is transformed behind this one, `ofStep` with each step.
+  struct FilterAhead {
+    Value from;
+    int64_t ofStep = 0;
+  };
+  /// Elements in a line of the caches.
+  static int64_t ofLine(Value buffer) { return TargetInfo::lineBytes * 8 / cast<MemRefType>(buffer.getType()).getElementTypeBitWidth(); }
+
+  /// Some cells share a tap, and the `steps` of their register tiles share its lines; `group`: which tile of them.
+  FilterAhead filterAhead(Value ob, Value p, Value group, const Chunk &chunk, Value firstChannel, int64_t steps) {
+    if (!c.sourceBlock || c.tiles() > fewTiles || steps == 0)
+      return {};
+    const int64_t line = ofLine(k.buffer(1)), width = chunk.vectors * lanes, taps = c.form.taps * c.form.taps, channels = channelsInside(), ofBlock = c.sourceBlock * width / line;
+    const int64_t cellsOfTap = std::max<int64_t>(1, c.form.cells() / taps), share = (channels * width / line + cellsOfTap - 1) / cellsOfTap;
+    const int64_t ofStep = (share + steps * cut.groups - 1) / (steps * cut.groups);
+    Value behind = k.add(firstChannel, channels), goesOn = k.less(behind, k.constant(c.C));
+    Value channel = k.select(goesOn, behind, k.constant(0)), block = k.select(goesOn, ob, k.add(ob, 1));
+    Value tap = k.div(p, cellsOfTap), first = k.mul(k.mod(p, cellsOfTap), share);
+    Value row = k.add(k.mul(k.add(k.div(channel, c.sourceBlock), k.div(first, ofBlock)), taps), tap);
+    Value from = k.mul(k.add(k.add(k.mul(row, c.O), k.mul(block, c.block)), chunk.start), c.sourceBlock);
+    return {k.add(from, k.mul(k.add(k.mod(first, ofBlock), k.mul(group, steps * ofStep)), line)), ofStep};
+  }
+
+  /// A tile writes short rows that caches do not fetch ahead, and all tiles of a piece one after the other. So the products before ask for the chunk's lines
+  /// of the map: rows of tiles write whole rows. `group`: which register tile of cell p asks for its share.
+  void askForOutputs(Value ob, const Chunk &chunk, Value p, Value group) {
+    const int64_t rows = cut.tiles / c.tileColumns(), ofImage = c.tileRows(), m = c.form.outputs; // of tiles
+    const int64_t pixels = (rows % ofImage == 0 ? rows / ofImage * c.OH : rows * m) * c.OW, ofPixel = (chunk.vectors * lanes + ofLine(y) - 1) / ofLine(y);
+    const int64_t calls = c.form.cells() * cut.groups, share = (pixels * ofPixel + calls - 1) / calls;
+    Value row = k.div(firstTile, c.tileColumns()), line = k.mul(k.add(k.mul(p, cut.groups), group), share);
+    Value pixel = k.mul(k.add(k.mul(k.div(row, ofImage), c.OH), k.mul(k.mod(row, ofImage), m)), c.OW);
+    Value from = k.add(k.add(k.mul(pixel, c.O), k.mul(ob, c.block)), chunk.start);
+    for (int64_t t = 0; t < share; ++t) {
+      Value of = k.add(line, t);
+      k.prefetch(y, k.add(from, k.add(k.mul(k.div(of, ofPixel), c.O), k.mul(k.mod(of, ofPixel), ofLine(y)))), KernelBuilder::Second, /*isWrite=*/true);
+    }
+  }
+
   /// sums[p, `group` tiles from `slot` on, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
   /// Slots past the last tile hold numbers that nobody reads.
   void product(Value ob, Value p, Value slot, int64_t group, const Chunk &chunk, Value firstChannel, int64_t channels, bool addsTo) {
@@ -241,8 +285,15 @@ private:
     for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
-    constexpr int64_t fewTiles = 32, ahead = 32; // tiles that do not hide the filter's way from memory; channels
+    constexpr int64_t ahead = 32; // channels
+    constexpr int64_t unroll = 4;
+    const int64_t whole = units / unroll * unroll;
+    const FilterAhead next = filterAhead(ob, p, k.div(slot, group), chunk, firstChannel, whole / unroll);
+    if (writesFar)
+      askForOutputs(ob, chunk, p, k.div(slot, group));
     auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
+      for (int64_t t = 0; t < next.ofStep; ++t)
+        k.prefetch(k.buffer(1), k.add(next.from, k.mul(k.add(k.mul(k.div(ch, unroll), next.ofStep), t), ofLine(k.buffer(1)))));
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors && !c.filterInside && c.tiles() <= fewTiles; ++v)
@@ -257,8 +308,6 @@ private:
       }
       return a;
     };
-    constexpr int64_t unroll = 4;
-    const int64_t whole = units / unroll * unroll;
     total = k.loop(k.constant(0), k.constant(whole), unroll, total, [&](Value ch, ValueRange carried) { return steps(ch, unroll, SmallVector<Value>(carried)); });
     total = steps(k.constant(whole), units - whole, total);
     for (int64_t t = 0; t < group; ++t)
@@ -291,15 +340,18 @@ private:
 };
 
 /// Whether to transform the map apart: where a piece's tiles would not go on the stack, or where the filters' way through the caches would be the
-/// bound; each piece reads all of them, `vectorBytes` for a vector's multiplications of its tiles. Also where kept filters are multiplied with so few
-/// tiles that their blocks alone make pieces for threads.
+/// bound: each piece reads all of them, `vectorBytes` for a vector's multiplications of its tiles, or they are written to memory to be read once. Also where
+/// kept filters are multiplied with so few tiles that their blocks alone make pieces for threads.
 bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes, bool keepsWeights) {
   constexpr int64_t stackBytes = 1 << 20, bytesACycle = 4; // from beyond the second-level cache, with all cores at it
   const Cut cut = cutOf(c, target, lanes);
   if (keepsWeights && c.tiles() < fewPieces * cut.tiles && c.O / c.block >= fewPieces)
     return true;
   const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter(target, lanes) * bytes / (c.pairs ? 2 : 1);
-  return c.form.cells() * cut.slots() * c.paddedChannels(lanes) * bytes > stackBytes || (filters > 2 * target.l2Bytes && target.vectorBytes > bytesACycle * cut.tiles);
+  if (c.form.cells() * cut.slots() * c.paddedChannels(lanes) * bytes > stackBytes)
+    return true;
+  const bool isOneRun = c.tiles() <= cutApart(c, target, lanes).tiles; // whose pieces transform a filter each
+  return filters > 2 * target.l2Bytes && (target.vectorBytes > bytesACycle * cut.tiles || (isOneRun && !keepsWeights && !c.pairs));
 }
 
 /// Vector instructions of the convolution: products, transforms with their loads and stores, and the filter's transform, unless that is done once for many.

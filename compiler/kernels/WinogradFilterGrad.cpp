@@ -223,7 +223,7 @@ private:
         k.loop(k.constant(0), channels, 1, [&](Value channel) {
           Value from = k.add(k.add(target, k.mul(tap, f.cell)), k.add(k.mul(channel, f.outputs), output));
           Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output, lanes), k.mul(tap, tapStride));
-          for (int64_t lane = 0; lane < f.unit; lane += lanes)
+          for (int64_t lane = 0; lane < f.unit && !atOnce; lane += lanes) // the products have asked for it
             store.soon(k.add(to, ahead * c.block + lane));
           for (int64_t lane = 0; lane < f.unit; lane += lanes)
             storeInBlock(k, c, store, k.load(sums, k.add(from, lane), lanes), k.add(to, lane), f.unit == padded ? k.constant(lane) : inBlock(output), lanes);
@@ -269,8 +269,7 @@ private:
         rows |= uint64_t(row < c.lastRowCells()) << place++;
     Value bits = arith::ShRUIOp::create(k.b, k.loc, k.constant(int64_t(rows)), k.div(cell, side));
     Value allRows = k.equal(k.mod(bits, 2), k.constant(1)), allColumns = k.less(k.mod(cell, side), k.constant(c.lastColumnCells()));
-    auto select = [&](Value condition, Value x, Value y) { return x == y ? x : k.b.createOrFold<arith::SelectOp>(k.loc, condition, x, y); };
-    return select(allRows, select(allColumns, counts[0], counts[2]), select(allColumns, counts[1], counts[3]));
+    return k.select(allRows, k.select(allColumns, counts[0], counts[2]), k.select(allColumns, counts[1], counts[3]));
   }
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
