@@ -256,8 +256,8 @@ private:
               }
             return a;
           };
-          // Unrolled by 4 where the body is small: the loop's own instructions disappear.
-          int64_t unroll = channels % 4 == 0 && pixels * chunk.vectors <= 32 ? 4 : channels % 2 == 0 ? 2 : 1;
+          // Unrolled by 4 where the body is small: the loop's own instructions disappear. Two rounds would be written out, whose taps share too many pixels.
+          int64_t unroll = channels % 4 == 0 && channels > 8 && pixels * chunk.vectors <= 32 ? 4 : channels % 2 == 0 ? 2 : 1;
           if (channels <= 4)
             unroll = channels;
           if (int64_t chosen = k.target.choice.of(Knob::Unroll, unroll); channels % chosen == 0)
