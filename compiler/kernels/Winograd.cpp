@@ -289,7 +289,7 @@ private:
     constexpr int64_t unroll = 4;
     const int64_t whole = units / unroll * unroll;
     const FilterAhead next = filterAhead(ob, p, k.div(slot, group), chunk, firstChannel, whole / unroll);
-    if (writesFar)
+    if (writesFar && !addsTo) // once, with the first part of the channels
       askForOutputs(ob, chunk, p, k.div(slot, group));
     auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
       for (int64_t t = 0; t < next.ofStep; ++t)
