@@ -36,7 +36,8 @@ public:
     const bool many = k.target.registers >= 32;
     rows = std::min<int64_t>(N, many ? 4 : 3), outputs = std::min<int64_t>(O, many ? 6 : 4);
     const int64_t bytes = k.target.vectorBytes / lanes;
-    const int64_t deepest = std::max(lanes, panelBytes / (outputs * bytes) / lanes * lanes), blocks = (I + deepest - 1) / deepest;
+    const int64_t ofPanel = I * outputs * bytes <= wholePanelBytes ? wholePanelBytes : panelBytes;
+    const int64_t deepest = std::max(lanes, ofPanel / (outputs * bytes) / lanes * lanes), blocks = (I + deepest - 1) / deepest;
     depth = ((I + blocks - 1) / blocks + lanes - 1) / lanes * lanes; // as even as vectors allow
     const int64_t held = (std::min(I, depth) + lanes - 1) / lanes * lanes; // of a panel's row
     stride = held;
@@ -61,8 +62,9 @@ public:
   }
 
 private:
-  static constexpr int64_t panelBytes = 20 << 10; ///< of weights, beside the rows of x in the first-level cache
-  static constexpr int64_t mostRows = 128;        ///< whose sums are held between blocks of i
+  static constexpr int64_t panelBytes = 12 << 10;      ///< of weights, beside the rows of x in the first-level cache
+  static constexpr int64_t wholePanelBytes = 20 << 10; ///< of a strip's weights that are not cut into blocks
+  static constexpr int64_t mostRows = 128;             ///< whose sums are held between blocks of i
   KernelBuilder &k;
   Products products;
   int64_t N, I, O;

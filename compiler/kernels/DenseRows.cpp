@@ -15,6 +15,9 @@ namespace {
 constexpr int64_t deepest = 128; ///< rows of b in a panel
 constexpr int64_t manyRows = 48; ///< of a, against what it costs to transpose a panel
 
+/// Vectors of columns in a strip. Rows of a matrix that the caches do not hold are read in longer runs, which they fetch ahead.
+int64_t widestOf(const TargetInfo &target, int64_t bytesOfB) { return bytesOfB > target.l2Bytes ? 16 : 8; }
+
 /// Rows of a register tile: with as many as there are registers for, LLVM reads the panel ahead and keeps the sums on the stack.
 int64_t highest(const TargetInfo &target) { return target.registers >= 32 ? 12 : denseTileRows(target); }
 
@@ -33,7 +36,7 @@ class Rows {
 public:
   Rows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c)
       : k(k), d(d), element(element), a(a), b(b), c(c), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), depth(depthOf(d.I, lanes)),
-        strips(k, d.columns, lanes, 8 * lanes, d.turned ? 8 : 4), chunk(strips.chunkWidth()), stride((depth + lanes - 1) / lanes * lanes) {
+        strips(k, d.columns, lanes, widestOf(k.target, d.I * d.columns * bytes) * lanes, d.turned ? 8 : 4), chunk(strips.chunkWidth()), stride((depth + lanes - 1) / lanes * lanes) {
     // Several parts of the rows where there are few strips, or more of them than scratch memory is to hold.
     const int64_t mostBytes = std::min<int64_t>(512 << 10, k.target.l2Bytes / 4), mostOfPart = mostBytes / ((stride + strips.chunks() * chunk) * bytes);
     const int64_t fewestPieces = d.turned ? 4 : 16, fewestOfPart = d.turned ? manyRows : denseTileRows(k.target);
