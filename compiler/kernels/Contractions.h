@@ -82,6 +82,10 @@ ReachedTaps reachedTaps(KernelBuilder &builder, const Phase &phase, int64_t step
 /// The sum of the lanes of each of as many vectors as they have lanes, in their order: halves of two vectors are added and stand side by side in
 /// one, until one vector is left.
 mlir::Value sumsOfLanes(KernelBuilder &k, llvm::SmallVector<mlir::Value> vectors);
+/// Whether a tile is the whole map of one image: rows are short, and each filter is read once for all of them.
+bool takesWholeMap(const GatherConv &c, int64_t lanes);
+/// That tile, for the block of filters at wBase.
+void wholeMap(KernelBuilder &k, const GatherConv &c, mlir::Type element, mlir::Value n, mlir::Value wBase, mlir::Value outBase);
 /// Buffers: x, w, y.
 int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element);
 /// Whether its pieces are cut as ImageCut says.

@@ -69,13 +69,6 @@ int64_t widestRow(const GatherConv &c) {
   return w;
 }
 
-/// Whether a tile is the whole map of one image, for one vector of lanes: rows are short, and each filter is read once for all of them.
-bool takesWholeMap(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
-  constexpr int64_t shortRow = 6, spare = 8; // pixels; registers beside the sums
-  return c.N == 1 && !c.sums && !c.sourceBlock && c.groups == 1 && c.rows.size() == 1 && c.columns.size() == 1 && c.OH > 1 && c.OW <= shortRow &&
-         c.OH * c.OW <= target.registers - spare && c.block >= lanes;
-}
-
 Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   Cut cut;
   int64_t bytes = target.vectorBytes / lanes;
@@ -97,7 +90,7 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
   cut.imagePieces = (c.N + cut.imagesPerPiece - 1) / cut.imagesPerPiece;
   cut.rowsPerPiece = c.OH;
   int64_t step = c.rows.front().step;
-  if (cut.imagesPerPiece == 1 && imageFlops > 2 * pieceFlops && !takesWholeMap(c, target, lanes)) {
+  if (cut.imagesPerPiece == 1 && imageFlops > 2 * pieceFlops && !takesWholeMap(c, lanes)) {
     int64_t parts = std::min<int64_t>(int64_t(imageFlops / pieceFlops), (c.OH + step - 1) / step);
     cut.rowsPerPiece = ((c.OH + parts - 1) / parts + step - 1) / step * step;
   }
@@ -114,7 +107,7 @@ public:
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
     constexpr int64_t ofMemory = 48, ofCache = 16, fewChannels = 32;
-    const bool comesFromMemory = takesWholeMap(c, k.target, lanes) || (c.N == 1 && cut.blocksInPieces && !c.sourceBlock);
+    const bool comesFromMemory = c.N == 1 && cut.blocksInPieces && !c.sourceBlock;
     filterAhead = comesFromMemory ? ofMemory : c.inChannels / c.groups >= fewChannels ? ofCache : 0;
     if (c.sums)
       sumsOfTile = k.scratch(element, (pixelsOf(c, 1, k.target) * c.outChannels + lanes - 1) / lanes * lanes);
@@ -182,8 +175,8 @@ private:
   }
 
   void image(Value n, int64_t images, Value firstRow, Value lastRow, Value wBase, Value outBase, Value inBase) {
-    if (takesWholeMap(c, k.target, lanes))
-      return wholeMap(n, wBase, outBase);
+    if (takesWholeMap(c, lanes))
+      return wholeMap(k, c, element, n, wBase, outBase);
     for (const Phase &rowPhase : c.rows) {
       // Rows i*step + start of this piece; firstRow is a multiple of the step.
       Value lo = k.div(firstRow, rowPhase.step);
@@ -294,41 +287,6 @@ private:
           int64_t offset = m * c.OH * c.OW * c.outChannels + q * columns.step * c.outChannels + v * lanes;
           k.store(acc[(m * width + q) * chunk.vectors + v], y, k.add(out, offset), laneWidth(v));
         }
-  }
-
-  void wholeMap(Value n, Value wBase, Value outBase) {
-    const Phase &rows = c.rows.front(), &columns = c.columns.front();
-    for (int64_t lane = 0; lane < c.block; lane += lanes) {
-      const int64_t width = std::min(lanes, c.block - lane);
-      SmallVector<Value> acc(c.OH * c.OW, k.zeroVector(element, lanes));
-      for (const Tap &row : rows.taps)
-        for (const Tap &column : columns.taps) {
-          SmallVector<std::pair<int64_t, int64_t>> reached; // outputs, and the pixels that they read
-          for (int64_t i = 0; i < c.OH; ++i)
-            for (int64_t j = 0; j < c.OW; ++j)
-              if (int64_t r = i * c.sourceStepH + row.offset, q = j * c.sourceStepW + column.offset; r >= 0 && r < c.IH && q >= 0 && q < c.IW)
-                reached.push_back({i * c.OW + j, r * c.IW + q});
-          if (reached.empty())
-            continue;
-          Value filter = k.add(wBase, row.k * c.wRow + column.k * c.wColumn + lane);
-          const int64_t unroll = c.inChannels % 2 == 0 ? 2 : 1;
-          acc = k.loop(k.constant(0), k.constant(c.inChannels), unroll, acc, [&](Value ch, ValueRange carried) {
-            SmallVector<Value> a(carried);
-            for (int64_t u = 0; u < unroll; ++u) {
-              Value at = k.add(filter, k.mul(k.add(ch, u), c.wChannel));
-              prefetchFilter(at);
-              Value weights = products.load(w, at, width);
-              for (auto [output, pixel] : reached)
-                a[output] = products.add(products.splat(x, k.add(k.add(k.mul(n, c.IH * c.IW * c.inChannels), ch), pixel * c.inChannels + u)), weights, a[output]);
-            }
-            return a;
-          });
-        }
-      for (int64_t pixel = 0; pixel < c.OH * c.OW; ++pixel) {
-        Value out = k.mul(k.add(k.mul(n, c.OH * c.OW), pixel), c.outChannels);
-        k.store(acc[pixel], y, k.add(k.add(out, outBase), lane), width);
-      }
-    }
   }
 
   /// The tile of `images` x run.width pixels from column j and all results; taps and filters as in tile().

@@ -1,0 +1,124 @@
+// Convolution of one image's small map, as a gather (ConvGather.cpp): a filter serves all pixels before the next one is read. There are few multiplications
+// for each weight, which comes from memory once, so that what counts is to read at memory's speed all the time.
+// In: GatherConv, buffers x, w, y.  Out: for each chunk of two vectors of lanes, loops over taps and input channels.
+#include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Products.h"
+#include "compiler/target/Tiles.h"
+
+using namespace mlir;
+
+namespace cnnc {
+namespace {
+
+constexpr int64_t ahead = 48; ///< channels whose weights are asked for before they are used
+constexpr int64_t depth = 16; ///< channels after which other pixels have their turn, while the weights are near
+
+class WholeMap {
+public:
+  WholeMap(KernelBuilder &k, const GatherConv &c, Type element, Value n, const LaneChunk &chunk)
+      : k(k), c(c), element(element), lanes(k.lanes(element)), chunk(chunk), products(k, c.pairs, lanes), image(k.mul(n, c.IH * c.IW * c.inChannels)),
+        sums(k.scratch(element, c.OH * c.OW * chunk.vectors * lanes)) {}
+
+  /// Weights at `filter`, results at `out`.
+  void run(Value filter, Value out) {
+    eachCell([&](int64_t pixel, int64_t v) { k.store(k.zeroVector(element, lanes), sums, cell(pixel, v), lanes); });
+    for (const Tap &row : c.rows.front().taps)
+      for (const Tap &column : c.columns.front().taps)
+        if (const auto reached = reachedBy(row, column); !reached.empty())
+          tap(k.add(filter, row.k * c.wRow + column.k * c.wColumn), reached);
+    eachCell([&](int64_t pixel, int64_t v) {
+      k.store(k.load(sums, cell(pixel, v), lanes), k.buffer(2), k.add(out, pixel * c.outChannels + v * lanes), width(v));
+    });
+  }
+
+private:
+  KernelBuilder &k;
+  const GatherConv &c;
+  Type element;
+  int64_t lanes;
+  LaneChunk chunk;
+  Products products;
+  Value image; ///< where it begins in x
+  Value sums;  ///< scratch memory, [pixels][vectors]: more than there are registers for
+
+  int64_t width(int64_t v) const { return std::min(lanes, chunk.width - v * lanes); }
+  Value cell(int64_t pixel, int64_t v) { return k.constant((pixel * chunk.vectors + v) * lanes); }
+  void eachCell(llvm::function_ref<void(int64_t, int64_t)> body) {
+    for (int64_t pixel = 0; pixel < c.OH * c.OW; ++pixel)
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        body(pixel, v);
+  }
+
+  struct Pixel {
+    int64_t output, input;
+  };
+  SmallVector<Pixel> reachedBy(const Tap &row, const Tap &column) const {
+    SmallVector<Pixel> reached;
+    for (int64_t i = 0; i < c.OH; ++i)
+      for (int64_t j = 0; j < c.OW; ++j)
+        if (int64_t r = i * c.sourceStepH + row.offset, q = j * c.sourceStepW + column.offset; r >= 0 && r < c.IH && q >= 0 && q < c.IW)
+          reached.push_back({i * c.OW + j, r * c.IW + q});
+    return reached;
+  }
+
+  /// Register tiles of its pixels take turns where they are several.
+  void tap(Value filter, ArrayRef<Pixel> reached) {
+    constexpr int64_t enough = 10; // pixels: with more, LLVM keeps sums on the stack
+    const auto tiles = evenSplit(reached.size(), tilePixels(chunk.vectors, k.target, enough));
+    const int64_t turn = tiles.size() > 1 ? depth : c.inChannels, whole = c.inChannels / turn * turn;
+    auto channels = [&](Value first, int64_t count) {
+      ArrayRef<Pixel> left = reached;
+      for (int64_t pixels : tiles) {
+        tile(filter, first, count, left.take_front(pixels), left.size() == reached.size());
+        left = left.drop_front(pixels);
+      }
+    };
+    k.loop(k.constant(0), k.constant(whole), turn, [&](Value first) { channels(first, turn); });
+    if (whole < c.inChannels)
+      channels(k.constant(whole), c.inChannels - whole);
+  }
+
+  /// `count` input channels from `first` on.
+  void tile(Value filter, Value first, int64_t count, ArrayRef<Pixel> pixels, bool asksForFilters) {
+    SmallVector<Value> acc;
+    for (const Pixel &p : pixels)
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        acc.push_back(k.load(sums, cell(p.output, v), lanes));
+    const int64_t unroll = count % 2 == 0 ? 2 : 1;
+    acc = k.loop(first, k.add(first, count), unroll, acc, [&](Value channel, ValueRange carried) {
+      SmallVector<Value> a(carried);
+      for (int64_t u = 0; u < unroll; ++u) {
+        Value at = k.add(filter, k.mul(k.add(channel, u), c.wChannel));
+        SmallVector<Value> weights;
+        for (int64_t v = 0; v < chunk.vectors && asksForFilters; v += std::max<int64_t>(1, TargetInfo::lineBytes / k.target.vectorBytes))
+          k.prefetch(k.buffer(1), k.mul(k.add(at, ahead * c.wChannel + v * lanes), products.perUnit()), KernelBuilder::First);
+        for (int64_t v = 0; v < chunk.vectors; ++v)
+          weights.push_back(products.load(k.buffer(1), k.add(at, v * lanes), width(v)));
+        for (size_t r = 0; r < pixels.size(); ++r) {
+          Value pixel = products.splat(k.buffer(0), k.add(k.add(image, channel), pixels[r].input * c.inChannels + u));
+          for (int64_t v = 0; v < chunk.vectors; ++v)
+            a[r * chunk.vectors + v] = products.add(pixel, weights[v], a[r * chunk.vectors + v]);
+        }
+      }
+      return a;
+    });
+    for (size_t r = 0; r < pixels.size(); ++r)
+      for (int64_t v = 0; v < chunk.vectors; ++v)
+        k.store(acc[r * chunk.vectors + v], sums, cell(pixels[r].output, v), lanes);
+  }
+};
+
+} // namespace
+
+bool takesWholeMap(const GatherConv &c, int64_t lanes) {
+  constexpr int64_t shortRow = 6, fewPixels = 24;
+  return c.N == 1 && !c.sums && !c.sourceBlock && c.groups == 1 && c.rows.size() == 1 && c.columns.size() == 1 && c.OH > 1 && c.OW <= shortRow &&
+         c.OH * c.OW <= fewPixels && c.block >= lanes;
+}
+
+void wholeMap(KernelBuilder &k, const GatherConv &c, Type element, Value n, Value wBase, Value outBase) {
+  for (const LaneChunk &chunk : laneChunks(c.block, k.lanes(element)))
+    WholeMap(k, c, element, n, chunk).run(k.add(wBase, chunk.start), k.add(k.add(k.mul(n, c.OH * c.OW * c.outChannels), outBase), chunk.start));
+}
+
+} // namespace cnnc
