@@ -102,8 +102,10 @@ public:
       throughChunks([&](const Chunk &chunk) {
         auto multiply = [&](Value firstChannel, int64_t channels, bool addsTo) {
           throughCells([&](Value p, int kind, int64_t group) {
-            k.loop(k.constant(0), k.ceilDiv(counts[kind], group), 1,
-                   [&](Value g) { product(ob, p, k.mul(g, group), group, chunk, firstChannel, channels, addsTo); });
+            inTurns(channels, [&](Value first, int64_t ofTurn, bool isFirst) {
+              k.loop(k.constant(0), k.ceilDiv(counts[kind], group), 1,
+                     [&](Value g) { product(ob, p, k.mul(g, group), group, chunk, k.add(firstChannel, first), ofTurn, addsTo || !isFirst); });
+            });
           });
         };
         if (!c.filterInside) {
@@ -272,20 +274,36 @@ private:
     }
   }
 
-  /// sums[p, `group` tiles from `slot` on, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of all channels or those transformed last.
+  /// Filters that come from beyond the second-level cache: register tiles take turns with them every few input channels, with sums in between, so that they
+  /// are fetched all the time, and not with a cell's first register tile alone.
+  bool takesTurns() const {
+    return !c.filterInside && cut.groups > 1 && c.transformedFilter(k.target, lanes) / products.perUnit() * (k.target.vectorBytes / lanes) > k.target.l2Bytes;
+  }
+  /// body(first channel, channels, whether they are the first)
+  void inTurns(int64_t channels, llvm::function_ref<void(Value, int64_t, bool)> body) {
+    const int64_t turn = takesTurns() ? std::min(channels, 32 * products.perUnit()) : channels, whole = channels / turn * turn;
+    body(k.constant(0), turn, true);
+    k.loop(k.constant(turn), k.constant(whole), turn, [&](Value first) { body(first, turn, false); });
+    if (whole < channels)
+      body(k.constant(whole), channels - whole, false);
+  }
+
+  /// sums[p, `group` tiles from `slot` on, chunk] = or += inputs[p, tiles, channels] u[ob, p, channels, chunk], of so many channels from the first on.
   /// Slots past the last tile hold numbers that nobody reads.
   void product(Value ob, Value p, Value slot, int64_t group, const Chunk &chunk, Value firstChannel, int64_t channels, bool addsTo) {
     const int64_t width = chunk.vectors * lanes, per = products.perUnit(), tile = layout.tile / per;
     const int64_t units = channels / per;
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
     Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), k.mul(chunk.start, c.C / per));
-    if (c.filterInside)
-      from = k.add(from, firstChannel);
+    from = k.add(from, k.div(firstChannel, per));
+    if (!c.filterInside)
+      filter = k.add(filter, k.mul(k.div(firstChannel, per), width));
     SmallVector<Value> total;
     for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
-    constexpr int64_t ahead = 32; // channels
+    constexpr int64_t ahead = 48; // channels
+    const bool fetches = takesTurns() || (!c.filterInside && c.tiles() <= fewTiles);
     constexpr int64_t unroll = 4;
     const int64_t whole = units / unroll * unroll;
     const FilterAhead next = filterAhead(ob, p, k.div(slot, group), chunk, firstChannel, whole / unroll);
@@ -296,7 +314,7 @@ private:
         k.prefetch(k.buffer(1), k.add(next.from, k.mul(k.add(k.mul(k.div(ch, unroll), next.ofStep), t), ofLine(k.buffer(1)))));
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
-        for (int64_t v = 0; v < chunk.vectors && !c.filterInside && c.tiles() <= fewTiles; ++v)
+        for (int64_t v = 0; v < chunk.vectors && fetches; v += std::max<int64_t>(1, TargetInfo::lineBytes / k.target.vectorBytes))
           k.prefetch(u, k.mul(k.add(k.add(filter, k.mul(ch, width)), (i + ahead) * width + v * lanes), per), KernelBuilder::First);
         for (int64_t v = 0; v < chunk.vectors; ++v)
           lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, width)), i * width + v * lanes), lanes));
