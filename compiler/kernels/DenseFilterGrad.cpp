@@ -28,9 +28,9 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   Value x = k.buffer(0), dy = k.buffer(1), dw = k.buffer(2);
   // Neighbouring pieces have the same outputs, as those of the forward form: a thread's share of a matrix lies together, on the core that has read it.
   Value strip = k.mod(k.piece, strips.count()), firstO = k.mul(k.div(k.piece, strips.count()), outputs);
-  // One tile of outputs reads x once, where it stands; a few tiles do where all of x is near.
-  constexpr int64_t fewTiles = 3;
-  const bool panel = O > (N * I * bytes <= k.target.l2Bytes / 4 ? fewTiles : 1) * rows;
+  // One tile of outputs reads x once, where it stands; a few tiles do where all of x is near, sooner than a copy is made.
+  constexpr int64_t fewTiles = 12;
+  const bool panel = std::min(O, outputs) > (N * I * bytes <= k.target.l2Bytes / 4 ? fewTiles : 1) * rows;
   Value xs = k.scratch(element, panel ? strips.chunks() * images * chunk : 1), ds = k.scratch(element, images * rows);
   // Whether dy is fetched for the next tile of outputs while this one is multiplied: a column of it, of which each number lies in another line.
   const bool isFar = N * O * bytes >= k.target.l2Bytes / 8;
