@@ -5,6 +5,7 @@
 #include "compiler/conversion/Conversion.h"
 #include "compiler/kernels/KernelBuilder.h"
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -82,6 +83,10 @@ ReachedTaps reachedTaps(KernelBuilder &builder, const Phase &phase, int64_t step
 /// The sum of the lanes of each of as many vectors as they have lanes, in their order: halves of two vectors are added and stand side by side in
 /// one, until one vector is left.
 mlir::Value sumsOfLanes(KernelBuilder &k, llvm::SmallVector<mlir::Value> vectors);
+/// Channels whose filters are asked for ahead where they come from memory.
+constexpr int64_t filtersAhead = 48;
+/// Vectors side by side that a line of the caches holds, at least one: of so many, one is asked for.
+inline int64_t vectorsOfLine(const TargetInfo &target) { return std::max<int64_t>(1, TargetInfo::lineBytes / target.vectorBytes); }
 /// Whether a tile is the whole map of one image: rows are short, and each filter is read once for all of them.
 bool takesWholeMap(const GatherConv &c, int64_t lanes);
 /// That tile, for the block of filters at wBase.

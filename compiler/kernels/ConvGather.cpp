@@ -106,9 +106,9 @@ public:
 
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
-    constexpr int64_t ofMemory = 48, ofCache = 16, fewChannels = 32;
+    constexpr int64_t ofCache = 16, fewChannels = 32;
     const bool comesFromMemory = c.N == 1 && cut.blocksInPieces && !c.sourceBlock;
-    filterAhead = comesFromMemory ? ofMemory : c.inChannels / c.groups >= fewChannels ? ofCache : 0;
+    filterAhead = comesFromMemory ? filtersAhead : c.inChannels / c.groups >= fewChannels ? ofCache : 0;
     if (c.sums)
       sumsOfTile = k.scratch(element, (pixelsOf(c, 1, k.target) * c.outChannels + lanes - 1) / lanes * lanes);
     Value rest = k.piece;
@@ -233,7 +233,7 @@ private:
           Value wTap = k.add(wRow, tap.k * c.wColumn);
           auto update = [&](Value ch, SmallVector<Value> a) {
             SmallVector<Value> filter;
-            for (int64_t v = 0; v < chunk.vectors && filterAhead; v += std::max<int64_t>(1, TargetInfo::lineBytes / k.target.vectorBytes))
+            for (int64_t v = 0; v < chunk.vectors && filterAhead; v += vectorsOfLine(k.target))
               prefetchFilter(k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes));
             for (int64_t v = 0; v < chunk.vectors; ++v)
               filter.push_back(products.load(w, k.add(k.add(wTap, k.mul(ch, c.wChannel)), v * lanes), laneWidth(v)));

@@ -10,7 +10,6 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
-constexpr int64_t ahead = 48; ///< channels whose weights are asked for before they are used
 constexpr int64_t depth = 16; ///< channels after which other pixels have their turn, while the weights are near
 
 class WholeMap {
@@ -90,8 +89,8 @@ private:
       for (int64_t u = 0; u < unroll; ++u) {
         Value at = k.add(filter, k.mul(k.add(channel, u), c.wChannel));
         SmallVector<Value> weights;
-        for (int64_t v = 0; v < chunk.vectors && asksForFilters; v += std::max<int64_t>(1, TargetInfo::lineBytes / k.target.vectorBytes))
-          k.prefetch(k.buffer(1), k.mul(k.add(at, ahead * c.wChannel + v * lanes), products.perUnit()), KernelBuilder::First);
+        for (int64_t v = 0; v < chunk.vectors && asksForFilters; v += vectorsOfLine(k.target))
+          k.prefetch(k.buffer(1), k.mul(k.add(at, filtersAhead * c.wChannel + v * lanes), products.perUnit()), KernelBuilder::First);
         for (int64_t v = 0; v < chunk.vectors; ++v)
           weights.push_back(products.load(k.buffer(1), k.add(at, v * lanes), width(v)));
         for (size_t r = 0; r < pixels.size(); ++r) {

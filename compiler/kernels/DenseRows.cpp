@@ -154,22 +154,21 @@ private:
     // Of few rows of b a loop of two steps would be written out, whose numbers LLVM keeps on the stack.
     const int64_t unroll = s.count < 12 ? 2 : 4;
     const int64_t whole = s.count / unroll * unroll, steps = std::max<int64_t>(1, whole / unroll);
-    // Of `all` things that the tiles of a part do, those of this tile, in the steps of its loop, where that makes not more than `most` of a step.
-    auto shareOf = [&](Value i, int64_t all, int64_t most, llvm::function_ref<void(Value)> use) {
-      const int64_t ofTile = (height * all + ofPart - 1) / ofPart, ofStep = (ofTile + steps - 1) / steps;
-      if (ofStep > most)
-        return;
-      Value first = k.add(k.div(k.mul(row, all), ofPart), k.div(k.mul(i, ofTile), steps * unroll));
-      for (int64_t t = 0; t < ofStep; ++t)
+    // Of `all` things that the tiles of a part do, those of this tile, in the steps of its loop.
+    auto ofTile = [&](int64_t all) { return (height * all + ofPart - 1) / ofPart; };
+    auto ofStep = [&](int64_t all) { return (ofTile(all) + steps - 1) / steps; };
+    auto shareOf = [&](Value i, int64_t all, llvm::function_ref<void(Value)> use) {
+      Value first = k.add(k.div(k.mul(row, all), ofPart), k.div(k.mul(i, ofTile(all)), steps * unroll));
+      for (int64_t t = 0; t < ofStep(all); ++t)
         use(k.add(first, t));
     };
     const int64_t linesOfRow = (depth + lineLanes() - 1) / lineLanes(), ofChunk = (linesOfRow + strips.chunks() - 1) / strips.chunks();
     sums = k.loop(k.constant(0), k.constant(whole), unroll, sums, [&](Value i, ValueRange carried) {
-      shareOf(i, depth * chunk / lineLanes(), deepest, [&](Value line) { prefetch(s.nextI, s.nextColumn, line); });
+      shareOf(i, depth * chunk / lineLanes(), [&](Value line) { prefetch(s.nextI, s.nextColumn, line); });
       // The chunk's lines of each row of a that the next block reads. Loads are free to move among prefetches: with several of a step LLVM reads the steps'
       // factors far ahead, and keeps them on the stack.
-      if (isFar)
-        shareOf(i, ofPart * ofChunk, 1, [&](Value line) {
+      if (isFar && ofStep(ofPart * ofChunk) <= 1)
+        shareOf(i, ofPart * ofChunk, [&](Value line) {
           Value r = k.add(firstRow, k.div(line, ofChunk)), at = k.mul(k.add(k.mul(s.number, ofChunk), k.mod(line, ofChunk)), lineLanes());
           k.prefetch(a, k.add(k.add(k.mul(r, d.I), s.nextRows), at));
         });

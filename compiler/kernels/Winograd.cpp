@@ -13,7 +13,13 @@ namespace cnnc {
 namespace {
 
 constexpr int64_t fewPieces = 4; ///< leave threads idle
+constexpr int64_t turn = 32;     ///< channels, after which the next register tile has its turn
 constexpr int64_t fewTiles = 32; ///< do not hide the filters' way from memory
+
+/// Bytes of the transformed filters.
+int64_t filterBytes(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
+  return c.transformedFilter(target, lanes) * (target.vectorBytes / lanes) / (c.pairs ? 2 : 1);
+}
 
 /// How the tiles of a convolution are cut.
 struct Cut {
@@ -102,7 +108,7 @@ public:
       throughChunks([&](const Chunk &chunk) {
         auto multiply = [&](Value firstChannel, int64_t channels, bool addsTo) {
           throughCells([&](Value p, int kind, int64_t group) {
-            inTurns(channels, [&](Value first, int64_t ofTurn, bool isFirst) {
+            inParts(channels, takesTurns() ? turn * products.perUnit() : channels, [&](Value first, int64_t ofTurn, bool isFirst) {
               k.loop(k.constant(0), k.ceilDiv(counts[kind], group), 1,
                      [&](Value g) { product(ob, p, k.mul(g, group), group, chunk, k.add(firstChannel, first), ofTurn, addsTo || !isFirst); });
             });
@@ -111,15 +117,10 @@ public:
         if (!c.filterInside) {
           multiply(k.constant(0), c.C, false);
         } else {
-          auto step = [&](Value channel, int64_t channels, bool addsTo) {
+          inParts(c.C, channelsInside(), [&](Value channel, int64_t channels, bool isFirst) {
             transformFilter(ob, channel, channels, chunk);
-            multiply(channel, channels, addsTo);
-          };
-          const int64_t part = channelsInside(), whole = c.C / part * part;
-          step(k.constant(0), part, false);
-          k.loop(k.constant(part), k.constant(whole), part, [&](Value channel) { step(channel, part, true); });
-          if (whole < c.C)
-            step(k.constant(whole), c.C - whole, true);
+            multiply(channel, channels, !isFirst);
+          });
         }
         k.loop(k.constant(0), count, 1, [&](Value slot) { finish(k.add(first, slot), firsts, ob, chunk); });
       });
@@ -277,13 +278,13 @@ private:
   /// Filters that come from beyond the second-level cache: register tiles take turns with them every few input channels, with sums in between, so that they
   /// are fetched all the time, and not with a cell's first register tile alone.
   bool takesTurns() const {
-    return !c.filterInside && cut.groups > 1 && c.transformedFilter(k.target, lanes) / products.perUnit() * (k.target.vectorBytes / lanes) > k.target.l2Bytes;
+    return !c.filterInside && cut.groups > 1 && filterBytes(c, k.target, lanes) > k.target.l2Bytes;
   }
-  /// body(first channel, channels, whether they are the first)
-  void inTurns(int64_t channels, llvm::function_ref<void(Value, int64_t, bool)> body) {
-    const int64_t turn = takesTurns() ? std::min(channels, 32 * products.perUnit()) : channels, whole = channels / turn * turn;
-    body(k.constant(0), turn, true);
-    k.loop(k.constant(turn), k.constant(whole), turn, [&](Value first) { body(first, turn, false); });
+  /// The channels in parts of at most so many: body(first channel, channels, whether they are the first)
+  void inParts(int64_t channels, int64_t most, llvm::function_ref<void(Value, int64_t, bool)> body) {
+    const int64_t part = std::min(channels, most), whole = channels / part * part;
+    body(k.constant(0), part, true);
+    k.loop(k.constant(part), k.constant(whole), part, [&](Value first) { body(first, part, false); });
     if (whole < channels)
       body(k.constant(whole), channels - whole, false);
   }
@@ -295,14 +296,14 @@ private:
     const int64_t units = channels / per;
     Value from = k.add(k.add(k.div(start, per), k.mul(p, layout.cell / per)), k.mul(slot, tile)), to = k.add(k.mul(p, sumCell), k.mul(slot, width));
     Value filter = c.filterInside ? k.mul(p, insideCell(width)) : k.add(k.mul(k.add(k.mul(ob, c.form.cells()), p), c.filterCell(k.target, lanes)), k.mul(chunk.start, c.C / per));
-    from = k.add(from, k.div(firstChannel, per));
+    Value first = k.div(firstChannel, per);
+    from = k.add(from, first);
     if (!c.filterInside)
-      filter = k.add(filter, k.mul(k.div(firstChannel, per), width));
+      filter = k.add(filter, k.mul(first, width));
     SmallVector<Value> total;
     for (int64_t t = 0; t < group; ++t)
       for (int64_t v = 0; v < chunk.vectors; ++v)
         total.push_back(addsTo ? k.load(sums, k.add(to, t * width + v * lanes), lanes) : k.zeroVector(element, lanes));
-    constexpr int64_t ahead = 48; // channels
     const bool fetches = takesTurns() || (!c.filterInside && c.tiles() <= fewTiles);
     constexpr int64_t unroll = 4;
     const int64_t whole = units / unroll * unroll;
@@ -314,8 +315,8 @@ private:
         k.prefetch(k.buffer(1), k.add(next.from, k.mul(k.add(k.mul(k.div(ch, unroll), next.ofStep), t), ofLine(k.buffer(1)))));
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
-        for (int64_t v = 0; v < chunk.vectors && fetches; v += std::max<int64_t>(1, TargetInfo::lineBytes / k.target.vectorBytes))
-          k.prefetch(u, k.mul(k.add(k.add(filter, k.mul(ch, width)), (i + ahead) * width + v * lanes), per), KernelBuilder::First);
+        for (int64_t v = 0; v < chunk.vectors && fetches; v += vectorsOfLine(k.target))
+          k.prefetch(u, k.mul(k.add(k.add(filter, k.mul(ch, width)), (i + filtersAhead) * width + v * lanes), per), KernelBuilder::First);
         for (int64_t v = 0; v < chunk.vectors; ++v)
           lanesOfFilter.push_back(products.load(u, k.add(k.add(filter, k.mul(ch, width)), i * width + v * lanes), lanes));
         for (int64_t t = 0; t < group; ++t) {
@@ -365,7 +366,7 @@ bool paysApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes, b
   const Cut cut = cutOf(c, target, lanes);
   if (keepsWeights && c.tiles() < fewPieces * cut.tiles && c.O / c.block >= fewPieces)
     return true;
-  const int64_t bytes = target.vectorBytes / lanes, filters = c.transformedFilter(target, lanes) * bytes / (c.pairs ? 2 : 1);
+  const int64_t bytes = target.vectorBytes / lanes, filters = filterBytes(c, target, lanes);
   if (c.form.cells() * cut.slots() * c.paddedChannels(lanes) * bytes > stackBytes)
     return true;
   const bool isOneRun = c.tiles() <= cutApart(c, target, lanes).tiles; // whose pieces transform a filter each
