@@ -114,4 +114,9 @@ std::string cpuName() {
   return std::string(text);
 }
 
+size_t secondLevelCacheBytes() {
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return bytes > 0 ? size_t(bytes) : 1 << 20;
+}
+
 } // namespace rt

@@ -1,6 +1,7 @@
 // Does this processor have what the model was compiled for?
 // In: the model's list of x86 features.  Out: those that are missing.
 #pragma once
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,5 +13,8 @@ std::vector<std::string> missingCpuFeatures(const std::string &list);
 
 /// The processor's own name, e.g. "AMD EPYC 9B14".
 std::string cpuName();
+
+/// Of one core; 1 MiB where the processor does not say.
+size_t secondLevelCacheBytes();
 
 } // namespace rt

@@ -22,11 +22,11 @@ static bool isSmall(const cnn_kernel &kernel) {
 
 static void runPieces(Device &device, const cnn_kernel &kernel, void *const *buffers) {
   if (kernel.pieces == 1 || device.pool.threads() == 1 || isSmall(kernel)) {
-    for (int64_t piece = 0; piece < kernel.pieces; ++piece)
-      kernel.run(buffers, piece);
+    for (int64_t i = 0; i < kernel.pieces; ++i)
+      kernel.run(buffers, device.backwards ? kernel.pieces - 1 - i : i);
     return;
   }
-  device.pool.run(kernel.run, buffers, kernel.pieces);
+  device.pool.run(kernel.run, buffers, kernel.pieces, device.backwards);
 }
 
 static void runUnit(const cnn_chain &chain, uint32_t k, void *const *buffers, int64_t unit) {
@@ -40,7 +40,7 @@ static void runUnit(const cnn_chain &chain, uint32_t k, void *const *buffers, in
 template <class Use> static void inStripes(Device &device, const cnn_chain &chain, const Use &use) {
   const int64_t units = std::max<int64_t>(1, chain.units_of_stripe);
   device.pool.parallelFor((chain.units + units - 1) / units,
-                          [&](int64_t stripe) { use(stripe * units, std::min((stripe + 1) * units, chain.units)); });
+                          [&](int64_t stripe) { use(stripe * units, std::min((stripe + 1) * units, chain.units)); }, device.backwards);
 }
 
 /// The buffers of a chain's kernels as its units see them.

@@ -21,6 +21,7 @@ struct Device {
   explicit Device(int threads) : pool(threads) {}
   ThreadPool pool;
   LaunchObserver *observer = nullptr;
+  bool backwards = false; ///< each thread runs its pieces, of every launch and chain, from the last to the first
 };
 
 } // namespace rt

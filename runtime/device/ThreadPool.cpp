@@ -52,7 +52,7 @@ ThreadPool::~ThreadPool() {
     worker.join();
 }
 
-/// Takes some of a part and runs them: from its beginning if it is the thread's own, else from its end. False: it has none left.
+/// Takes some turns of a part and runs their pieces: from its beginning if it is the thread's own, else from its end. False: it has none left.
 bool ThreadPool::takeFrom(Part &part, bool isOwn) {
   uint64_t seen = part.left.load(std::memory_order_relaxed);
   for (;;) {
@@ -67,9 +67,9 @@ bool ThreadPool::takeFrom(Part &part, bool isOwn) {
       continue;
     const Body jobBody = body.load(std::memory_order_relaxed);
     void *const *jobContext = context.load(std::memory_order_relaxed);
-    const int64_t from = int64_t(isOwn ? first : end - take);
-    for (int64_t i = from; i < from + int64_t(take); ++i)
-      jobBody(jobContext, i);
+    const int64_t from = int64_t(isOwn ? first : end - take), ends = part.ends.load(std::memory_order_relaxed);
+    for (int64_t turn = from; turn < from + int64_t(take); ++turn)
+      jobBody(jobContext, ends == forwards ? turn : ends - turn);
     done.fetch_add(int64_t(take), std::memory_order_release);
     return true;
   }
@@ -115,24 +115,22 @@ void ThreadPool::work() {
   }
 }
 
-void ThreadPool::run(Body jobBody, void *const *jobContext, int64_t jobPieces) {
-  if (workers.empty() || jobPieces <= 1) {
+void ThreadPool::run(Body jobBody, void *const *jobContext, int64_t jobPieces, bool backwards) {
+  // A part counts 32 bits of turns; more than that, which no real kernel has, run here.
+  if (workers.empty() || jobPieces <= 1 || uint64_t(jobPieces) > lowHalf) {
     for (int64_t i = 0; i < jobPieces; ++i)
-      jobBody(jobContext, i);
-    return;
-  }
-  // A part counts 32 bits of pieces; more than that, which no real kernel has, run here.
-  if (uint64_t(jobPieces) > lowHalf) {
-    for (int64_t i = 0; i < jobPieces; ++i)
-      jobBody(jobContext, i);
+      jobBody(jobContext, backwards ? jobPieces - 1 - i : i);
     return;
   }
   body.store(jobBody, std::memory_order_relaxed);
   context.store(jobContext, std::memory_order_relaxed);
   done.store(0, std::memory_order_relaxed);
   const uint64_t count = parts.size(), all = uint64_t(jobPieces);
-  for (uint64_t t = 0; t < count; ++t)
-    parts[t].left.store((all * t / count) << 32 | all * (t + 1) / count, std::memory_order_release);
+  for (uint64_t t = 0; t < count; ++t) {
+    const uint64_t first = all * t / count, end = all * (t + 1) / count;
+    parts[t].ends.store(backwards ? int64_t(first + end) - 1 : forwards, std::memory_order_relaxed);
+    parts[t].left.store(first << 32 | end, std::memory_order_release);
+  }
   job.fetch_add(1);
   if (sleeping.load() > 0) {
     wakeWord.fetch_add(1);

@@ -24,23 +24,25 @@ public:
   /// Within a piece: which of the threads runs it, counted from 0.
   static int current() { return number; }
 
-  /// Not to be called from two threads at once, nor from within a piece.
-  void run(Body body, void *const *context, int64_t pieces);
+  /// Not to be called from two threads at once, nor from within a piece. `backwards`: each thread takes its pieces from the last to the first.
+  void run(Body body, void *const *context, int64_t pieces, bool backwards = false);
 
   /// f(i) for i in 0..n-1; f must not throw.
-  template <class F> void parallelFor(int64_t n, const F &f) {
+  template <class F> void parallelFor(int64_t n, const F &f, bool backwards = false) {
     auto body = [](void *const *context, int64_t i) { (*static_cast<const F *>(*context))(i); };
     void *context = const_cast<F *>(&f);
-    run(body, &context, n);
+    run(body, &context, n, backwards);
   }
 
 private:
   static thread_local int number;
-  /// What is left of a thread's pieces: the first one in the upper half, the end in the lower half. They are of the job that runs now.
+  static constexpr uint64_t lowHalf = 0xffffffffu;
+  static constexpr int64_t forwards = -1;
+  /// What is left of a thread's turns: the first one in the upper half, the end in the lower half. They are of the job that runs now.
   struct alignas(64) Part {
     std::atomic<uint64_t> left{0};
+    std::atomic<int64_t> ends{forwards}; ///< backwards, the first and the last turn, added: a turn runs the piece that is as far from the part's other end
   };
-  static constexpr uint64_t lowHalf = 0xffffffffu;
 
   void work();
   void takePart(size_t own);

@@ -30,6 +30,14 @@ size_t TensorStore::totalBytes() const {
   return total;
 }
 
+size_t TensorStore::modelBytes() const {
+  size_t total = 0;
+  for (size_t i = 0; i < tensors.size(); ++i)
+    if (tensors[i].kind != TensorKind::state)
+      total += bytes(i);
+  return total;
+}
+
 void TensorStore::initialise(uint64_t seed, ThreadPool &pool) {
   struct Part {
     size_t tensor;

@@ -15,6 +15,8 @@ public:
   uint32_t elementKind() const { return kind; }
   size_t bytes(size_t i) const;
   size_t totalBytes() const;
+  /// Of what inference reads: all but the states of optimisers.
+  size_t modelBytes() const;
   /// One pointer per tensor, for cnn_call.tensors. Who writes through them says so by changed().
   void *const *pointers() const { return addresses.data(); }
   void changed() { ++changes; }

@@ -9,6 +9,8 @@ namespace rt {
 
 // A rest of at most batch/restShare samples is cheaper one by one than as a padded batch.
 static constexpr int64_t restShare = 4;
+// Of weights beyond so many times the caches, too small a part is left there to be worth going through them backwards.
+static constexpr size_t nearCaches = 4;
 
 static const cnn_model &checked(const cnn_model &model, const std::string &cpus) {
   const auto missing = missingCpuFeatures(model.cpu_features ? model.cpu_features : "");
@@ -24,6 +26,7 @@ static const cnn_model &checked(const cnn_model &model, const std::string &cpus)
 
 Program::Program(const cnn_model &model, const Description &description, int threads)
     : model(checked(model, description.cpu)), description(description), device(threads), tensors(description.tensors, model.element_kind) {
+  weightsNearCaches = tensors.modelBytes() <= nearCaches * secondLevelCacheBytes() * size_t(device.pool.threads());
   batchMemory = Batch(capacity(), size_t(description.imageElements()) * elementBytes(elementKind()), elementKind());
 }
 
@@ -61,6 +64,7 @@ StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
   call.lr = lr;
   call.step = double(step);
   prepared = nullptr;
+  device.backwards = false;
   const int32_t status = model.train_step.run(&call);
   tensors.changed();
   const double loss = element(arena.bytes() + model.train_step.loss_offset, elementKind());
@@ -103,6 +107,8 @@ void Program::inferOnce(const cnn_function &function, const void *x, int64_t use
   cnn_call call = callFor(x);
   call.prepared = prepared == &function && preparedVersion == tensors.version();
   prepared = &function, preparedVersion = tensors.version();
+  // Every second run goes through the weights from the end on: what the last run read last is still in the caches.
+  device.backwards = weightsNearCaches && !device.backwards;
   if (function.run(&call) != 0)
     fail(Exit::runFailed, "inference failed");
   std::memcpy(logits, arena.bytes() + function.logits_offset, size_t(useful * description.classes) * elementBytes(elementKind()));

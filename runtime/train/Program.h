@@ -63,6 +63,7 @@ private:
   AlignedBuffer arena, padded, gradients;
   const cnn_function *prepared = nullptr; ///< whose transformed filters stand in the arena
   uint64_t preparedVersion = 0;           ///< of the tensors that they were made of
+  bool weightsNearCaches = false;         ///< so small that a part of them stays in the second-level caches from run to run
   Batch batchMemory;
 };
 

@@ -33,12 +33,33 @@ static void pool() {
     std::vector<int> count(1000);
     for (int launch = 0; launch < 3000; ++launch) {
       const int64_t n = launch % 37 == 0 ? 1000 : launch % 11;
-      pool.parallelFor(n, [&](int64_t i) { ++count[size_t(i)]; });
+      pool.parallelFor(n, [&](int64_t i) { ++count[size_t(i)]; }, /*backwards=*/launch % 2);
       CHECK(std::all_of(count.begin(), count.begin() + n, [](int c) { return c == 1; }));
       std::fill(count.begin(), count.end(), 0);
       if (launch % 500 == 0)
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
+  }
+}
+
+/// Each thread takes its pieces in the direction that was asked for.
+static void directions() {
+  ThreadPool alone(1);
+  std::vector<int64_t> order;
+  auto note = [&](int64_t i) { order.push_back(i); };
+  alone.parallelFor(5, note, /*backwards=*/true);
+  alone.parallelFor(3, note);
+  CHECK(order == std::vector<int64_t>({4, 3, 2, 1, 0, 0, 1, 2}));
+
+  ThreadPool pool(2);
+  for (bool backwards : {false, true}) {
+    std::vector<int64_t> ofThread[2];
+    pool.parallelFor(40, [&](int64_t i) { ofThread[size_t(ThreadPool::current())].push_back(i); }, backwards);
+    // The caller's own part is the first half; the other thread may take some of it, from the end that comes last, or all.
+    auto first = ofThread[0];
+    first.erase(std::remove_if(first.begin(), first.end(), [](int64_t i) { return i >= 20; }), first.end());
+    CHECK(first.empty() || first[0] == (backwards ? 19 : 0));
+    CHECK(backwards ? std::is_sorted(first.rbegin(), first.rend()) : std::is_sorted(first.begin(), first.end()));
   }
 }
 
@@ -334,6 +355,7 @@ static void reading() {
 
 int main() {
   pool();
+  directions();
   layouts();
   normals();
   initialisation();
