@@ -130,6 +130,22 @@ struct FilterGrad {
 };
 /// Buffers: x, dy, dw. The gradients in this file go through `store`, from where they begin to be dw's.
 void buildFilterGrad(KernelBuilder &k, const FilterGrad &f, mlir::Type element, StoreLanes store);
+/// The gradient of a filter that covers one pixel, whose maps a piece copies into panels.
+struct PointwiseFilterGrad {
+  FilterGrad f;              ///< its parts or stripes tell what pieces sum up
+  int64_t channels = 1;      ///< of a piece
+  int64_t blocks = 1;        ///< of a piece: filter blocks
+  int64_t pixels = 1;        ///< of a panel
+  /// Whether f is such a gradient, and pixels of its maps would drive each other out of the first-level cache where they stand.
+  static bool pays(const FilterGrad &f, int64_t elementBytes);
+  static PointwiseFilterGrad of(const FilterGrad &f);
+  int64_t images() const { return f.stripes ? f.stripes.imagesOfPiece : (f.N + f.parts - 1) / f.parts; } ///< of a piece
+  int64_t channelBlocks() const { return (f.xChannels + channels - 1) / channels; }
+  int64_t outputBlocks() const { return (f.yChannels / f.block + blocks - 1) / blocks; }
+  int64_t pieces() const { return f.stripes ? f.stripes.pieces(f.N) : f.parts * channelBlocks() * outputBlocks(); }
+};
+/// Buffers: x, dy, dw.
+void buildPointwiseFilterGrad(KernelBuilder &k, const PointwiseFilterGrad &p, mlir::Type element, StoreLanes store);
 /// How many partial sums: enough pieces for many threads without partial sums larger than the caches.
 int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
 

@@ -311,6 +311,10 @@ FilterGrad FilterGrad::of(const WindowGeometry &g) {
   f.wColumn = f.wChannel * (g.C / g.G);
   f.wRow = f.wColumn * g.KW;
   f.wBlock = f.wRow * g.KH;
+  // Where the filter covers a pixel alone, a small image is one row.
+  constexpr int64_t small = 256;
+  if (g.KH * g.KW == 1 && g.SH == 1 && g.SW == 1 && g.H == g.OH && g.W == g.OW && g.OH * g.OW <= small)
+    f.W *= f.H, f.OW *= f.OH, f.H = f.OH = 1;
   return f;
 }
 

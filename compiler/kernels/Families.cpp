@@ -371,21 +371,27 @@ bool Lowering::filterGradOfTiles(linalg::GenericOp op, StringRef family, StringR
 
 void Lowering::filterGrad(linalg::GenericOp op, StringRef family, StringRef key, FilterGrad f, const Memory &x, const Memory &dy) {
   Type element = cast<ShapedType>(op->getResult(0).getType()).getElementType();
+  const bool panels = PointwiseFilterGrad::pays(f, elementBytes(element));
   f.parts = filterGradParts(f, elementBytes(element));
-  Gradient dw = gradient(op, f.size(), f.parts > 1 || f.mayBeAtOnce(target));
+  Gradient dw = gradient(op, f.size(), f.parts > 1 || panels || f.mayBeAtOnce(target));
+  auto build = [&](KernelBuilder &k, StoreLanes store) {
+    if (panels) {
+      const auto p = PointwiseFilterGrad::of(f);
+      buildPointwiseFilterGrad(k, p, element, store);
+      return p.pieces();
+    }
+    buildFilterGrad(k, f, element, store);
+    return f.pieces();
+  };
   constexpr int64_t leastPixels = 128; // against what it costs to load and store the sums
   if (f.stripes = stripes(f.N, f.OH * f.OW, leastPixels, f.size() * elementBytes(element)); f.stripes) {
     return stripedGrad(op.getLoc(), family, key, f.stripes, x, dy, dw, f.flops(), [&](KernelBuilder &k, ArrayRef<int> numbers) {
-      buildFilterGrad(k, f, element, {[&](Value vector, Value index, int64_t width) { k.store(vector, k.buffer(numbers[2]), index, width); }});
-      return f.pieces();
+      return build(k, {[&](Value vector, Value index, int64_t width) { k.store(vector, k.buffer(numbers[2]), index, width); }});
     });
   }
-  f.atOnce = f.parts == 1 && dw.update;
+  f.atOnce = f.parts == 1 && dw.update && !panels;
   summedParts(op.getLoc(), f.parts, dw, [&](const Gradient &out) {
-    launchGradient(op.getLoc(), family, (key + (f.pairs ? "pairs" : "")).str(), {read(x), read(dy)}, out, f.flops(), [&](KernelBuilder &k, StoreLanes store) {
-      buildFilterGrad(k, f, element, store);
-      return f.pieces();
-    });
+    launchGradient(op.getLoc(), family, (key + (f.pairs ? "pairs" : "")).str(), {read(x), read(dy)}, out, f.flops(), build);
   });
 }
 
