@@ -121,7 +121,15 @@ public:
     Value firstRow = k.mul(rowPiece, cut.rowsPerPiece);
     Value lastRow = k.min(k.add(firstRow, cut.rowsPerPiece), k.constant(c.OH));
 
+    constexpr int64_t enoughChannels = 32; // for products between what is asked for
+    if (isPointwise() && !cut.blocksInPieces && c.inChannels >= enoughChannels) {
+      const int64_t bytes = k.target.vectorBytes / lanes, pixels = c.IH * c.IW, ofPiece = (cut.imagesPerPiece == 1 ? cut.rowsPerPiece * c.IW : cut.imagesPerPiece * pixels) * c.inChannels;
+      if (c.inChannels >= c.outChannels && c.N * pixels * c.inChannels * bytes > k.target.l2Bytes && ofPiece * bytes <= k.target.l2Bytes / 2)
+        inputsAhead = ofPiece;
+      asksForOutputs = c.N * pixels * c.outChannels * bytes > k.target.l2Bytes;
+    }
     auto block = [&](Value ob) {
+      blockNumber = ob;
       Value wBase = c.sourceBlock ? k.constant(0) : k.mul(ob, c.wBlock);
       if (c.sourceBlock && !c.sums)
         transposeFilters(ob);
@@ -152,6 +160,39 @@ private:
   Value x, w, y;
   Value sumsOfTile; ///< scratch memory for the results of a tile
   int64_t filterAhead = 0; ///< channels that filters are asked for ahead: many where pixels are few and filters come from memory, 0 where they stay in the first-level cache
+
+  // A filter of one pixel reads and writes large maps with few products between, in short runs that no cache fetches by itself.
+  int64_t inputsAhead = 0;     ///< elements from a tile's pixels to those of the next piece that it asks for; 0: it asks for none
+  bool asksForOutputs = false; ///< of the next tile
+  Value blockNumber;
+  bool isPointwise() const {
+    return c.rows.size() == 1 && c.columns.size() == 1 && c.rows[0].taps.size() == 1 && c.columns[0].taps.size() == 1 && c.sourceStepH == 1 && c.sourceStepW == 1 &&
+           c.IH == c.OH && c.IW == c.OW && c.groups == 1 && !c.pairs && !c.sums;
+  }
+  /// In step number `step` of `steps`, asks for its share of so many lines: `use(number)`.
+  void share(int64_t lines, Value step, int64_t steps, llvm::function_ref<void(Value)> use) {
+    const int64_t ofStep = (lines + steps - 1) / steps;
+    for (int64_t t = 0; t < ofStep; ++t)
+      use(ofStep > 1 ? k.add(k.mul(step, ofStep), t) : k.div(k.mul(step, lines), steps));
+  }
+  /// Where a tile of `pixels` pixels reads and writes.
+  void askAhead(Value xRow, Value out, int64_t pixels, const LaneChunk &chunk, Value step, int64_t steps) {
+    const int64_t line = TargetInfo::lineBytes * lanes / k.target.vectorBytes;
+    if (inputsAhead) { // with each pass over the piece, another part
+      const int64_t lines = pixels * c.inChannels / line;
+      Value first = k.div(k.mul(k.add(k.mul(blockNumber, c.block), chunk.start), lines), c.outChannels);
+      share((lines * chunk.width + c.outChannels - 1) / c.outChannels, step, steps, [&](Value n) {
+        k.prefetch(x, k.add(k.add(xRow, inputsAhead), k.mul(k.add(first, n), line)));
+      });
+    }
+    if (asksForOutputs) {
+      const int64_t lines = (chunk.vectors * lanes + line - 1) / line; // of a pixel
+      share(pixels * lines, step, steps, [&](Value n) {
+        Value pixel = k.add(k.div(n, lines), pixels);
+        k.prefetch(y, k.add(k.add(out, k.mul(pixel, c.outChannels)), k.mul(k.mod(n, lines), line)), KernelBuilder::Second, /*isWrite=*/true);
+      });
+    }
+  }
 
   /// Asks for the weights some channels behind those at `index`.
   void prefetchFilter(Value index) {
@@ -214,6 +255,11 @@ private:
     int64_t pixels = images * width, channels = c.inChannels / c.groups;
     SmallVector<Value> acc(pixels * chunk.vectors, k.zeroVector(element, lanes));
     auto laneWidth = [&](int64_t v) { return std::min(lanes, chunk.width - v * lanes); };
+    // y[n, i*step+start, j*step+start, outBase + chunk]
+    Value outRow = k.add(k.mul(i, rows.step), rows.start);
+    Value outColumn = k.add(k.mul(j, columns.step), columns.start);
+    Value out = k.add(k.mul(k.add(k.mul(n, c.OH), outRow), c.OW), outColumn);
+    out = k.add(k.add(k.mul(out, c.outChannels), outBase), chunk.start);
 
     if (!rows.taps.empty() && !columns.taps.empty()) {
       const ReachedTaps reach = reachedTaps(k, rows, c.sourceStepH, c.IH, i);
@@ -257,6 +303,7 @@ private:
             unroll = chosen;
           return k.loop(k.constant(0), k.constant(channels), unroll, sums, [&](Value ch, ValueRange inner) -> SmallVector<Value> {
             SmallVector<Value> a(inner);
+            askAhead(xRow, out, pixels, chunk, k.div(ch, unroll), channels / unroll);
             for (int64_t u = 0; u < unroll; ++u)
               a = update(k.add(ch, u), a);
             return a;
@@ -276,11 +323,6 @@ private:
       });
     }
 
-    // y[n, i*step+start, j*step+start, outBase + chunk]
-    Value outRow = k.add(k.mul(i, rows.step), rows.start);
-    Value outColumn = k.add(k.mul(j, columns.step), columns.start);
-    Value out = k.add(k.mul(k.add(k.mul(n, c.OH), outRow), c.OW), outColumn);
-    out = k.add(k.add(k.mul(out, c.outChannels), outBase), chunk.start);
     for (int64_t m = 0; m < images; ++m)
       for (int64_t q = 0; q < width; ++q)
         for (int64_t v = 0; v < chunk.vectors; ++v) {
