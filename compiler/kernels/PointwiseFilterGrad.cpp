@@ -36,7 +36,8 @@ public:
     xPanel = (p.pixels * width + lanes + 15) / 16 * 16, yPanel = p.pixels * chunks.front().vectors * lanes;
     xPanels = k.scratch(element, (p.channels + width - 1) / width * xPanel);
     yPanels = k.scratch(element, p.blocks * int64_t(chunks.size()) * yPanel);
-    sums = k.scratch(element, p.blocks * sumsOfBlock());
+    if (!isOneBlock())
+      sums = k.scratch(element, p.blocks * sumsOfBlock());
     if (!f.stripes)
       return through(k.div(block, outputBlocks), k.mod(block, outputBlocks));
     k.loop(k.constant(0), k.constant(channelBlocks), 1, [&](Value cb) {
@@ -73,7 +74,8 @@ private:
           ahead = {k.add(pixel, p.pixels), firstChannel, firstBlock, ofChannels, ofBlocks};
           multiply(count, k.equal(pixel, firstPixel), ofChannels, ofBlocks);
         });
-        end(firstChannel, ofChannels, firstBlock, ofBlocks);
+        if (!isOneBlock())
+          end(firstChannel, ofChannels, firstBlock, ofBlocks);
       });
     });
   }
@@ -163,7 +165,7 @@ private:
     const int64_t vectors = chunk.vectors;
     Value at = sumAt(block, channel, chunk);
     const SmallVector<Value> zeros(cells * vectors, k.zeroVector(element, lanes));
-    SmallVector<Value> start = k.choose(isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, [&] {
+    SmallVector<Value> start = isOneBlock() ? zeros : k.choose(isFirst, ValueRange(zeros).getTypes(), [&] { return zeros; }, [&] {
       SmallVector<Value> loaded;
       for (int64_t i = 0; i < cells; ++i)
         for (int64_t v = 0; v < vectors; ++v)
@@ -193,9 +195,25 @@ private:
       return a;
     });
     total = k.loop(whole, count, 1, total, [&](Value pixel, ValueRange carried) { return step(pixel, SmallVector<Value>(carried)); });
+    Value place = isOneBlock() ? placeOf(k.add(ahead.firstBlock, block), k.add(ahead.firstChannel, channel), chunk) : Value();
     for (int64_t i = 0; i < cells; ++i)
-      for (int64_t v = 0; v < vectors; ++v)
-        k.store(total[i * vectors + v], sums, k.add(at, i * widthOfBlock() + v * lanes), lanes);
+      for (int64_t v = 0; v < vectors; ++v) {
+        if (isOneBlock())
+          finish(total[i * vectors + v], k.add(place, i * f.wChannel + v * lanes), widthOf(chunk, v));
+        else
+          k.store(total[i * vectors + v], sums, k.add(at, i * widthOfBlock() + v * lanes), lanes);
+      }
+  }
+
+  /// Whether a piece has one block of pixels alone: its tiles' sums go where they are to be at once.
+  bool isOneBlock() const { return p.images() * f.OH * f.OW <= p.pixels; }
+  Value placeOf(Value block, Value channel, const LaneChunk &chunk) {
+    return k.add(k.add(target, k.add(k.mul(block, f.wBlock), k.mul(channel, f.wChannel))), chunk.start);
+  }
+  void finish(Value sum, Value place, int64_t used) {
+    if (addsTo)
+      sum = k.select(addsTo, arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes, used), sum), sum);
+    store(sum, place, used);
   }
 
   /// Brings the sums to where they are to be.
@@ -203,16 +221,13 @@ private:
     constexpr int64_t ahead = 8; // channels
     k.loop(k.constant(0), k.constant(blocks), 1, [&](Value block) {
       k.loop(k.constant(0), k.constant(channels), 1, [&](Value channel) {
-        Value to = k.add(k.add(target, k.mul(k.add(firstBlock, block), f.wBlock)), k.mul(k.add(firstChannel, channel), f.wChannel));
-        for (int64_t lane = 0; lane < f.block; lane += lanes)
-          store.soon(k.add(to, ahead * f.wChannel + lane));
-        for (const LaneChunk &chunk : chunks)
+        for (const LaneChunk &chunk : chunks) {
+          Value place = placeOf(k.add(firstBlock, block), k.add(firstChannel, channel), chunk);
           for (int64_t v = 0; v < chunk.vectors; ++v) {
-            Value sum = k.load(sums, k.add(sumAt(block, channel, chunk), v * lanes), lanes), place = k.add(to, chunk.start + v * lanes);
-            if (addsTo)
-              sum = k.select(addsTo, arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes, widthOf(chunk, v)), sum), sum);
-            store(sum, place, widthOf(chunk, v));
+            store.soon(k.add(place, ahead * f.wChannel + v * lanes));
+            finish(k.load(sums, k.add(sumAt(block, channel, chunk), v * lanes), lanes), k.add(place, v * lanes), widthOf(chunk, v));
           }
+        }
       });
     });
   }
