@@ -87,6 +87,14 @@ mlir::Value sumsOfLanes(KernelBuilder &k, llvm::SmallVector<mlir::Value> vectors
 constexpr int64_t filtersAhead = 48;
 /// Vectors side by side that a line of the caches holds, at least one: of so many, one is asked for.
 inline int64_t vectorsOfLine(const TargetInfo &target) { return std::max<int64_t>(1, TargetInfo::lineBytes / target.vectorBytes); }
+/// Elements in a line, of which a vector has `lanes`.
+inline int64_t elementsOfLine(const TargetInfo &target, int64_t lanes) { return TargetInfo::lineBytes * lanes / target.vectorBytes; }
+/// In step number `step` of `steps`, its share of so many lines: `use(number)`; some lines fall into several steps where they are fewer.
+inline void shareOfStep(KernelBuilder &k, int64_t lines, mlir::Value step, int64_t steps, llvm::function_ref<void(mlir::Value)> use) {
+  const int64_t ofStep = (lines + steps - 1) / steps;
+  for (int64_t t = 0; t < ofStep; ++t)
+    use(ofStep > 1 ? k.add(k.mul(step, ofStep), t) : k.div(k.mul(step, lines), steps));
+}
 /// Whether a tile is the whole map of one image: rows are short, and each filter is read once for all of them.
 bool takesWholeMap(const GatherConv &c, int64_t lanes);
 /// That tile, for the block of filters at wBase.

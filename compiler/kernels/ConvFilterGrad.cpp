@@ -117,9 +117,8 @@ private:
     Value buffer, first; ///< where it begins
     int64_t lines;       ///< of the caches
   };
-  int64_t ofLine() const { return 64 * lanes / k.target.vectorBytes; } ///< elements
   SmallVector<Share> sharesAhead(Value n, Value firstRow, Value ob, Value firstChannel, int64_t cells, const LaneChunk &chunk) {
-    const int64_t bytes = k.target.vectorBytes / lanes, line = ofLine(), channels = f.xChannels;
+    const int64_t bytes = k.target.vectorBytes / lanes, line = elementsOfLine(k.target, lanes), channels = f.xChannels;
     if (f.KH * f.KW > 1 || f.SH > 1 || f.SW > 1 || f.pairs || f.groups > 1 || f.OH * f.OW == 1)
       return {};
     const int64_t xBlock = blockImages * blockRows * f.W * f.xChannels, yBlock = blockImages * blockRows * f.OW * f.yChannels;
@@ -191,7 +190,7 @@ private:
 
   /// Asks for what goes with `count` pixels of the tile's block from (image, row, column) on.
   void announce(ArrayRef<Share> shares, Value image, Value row, Value column, int64_t count) {
-    const int64_t pixels = blockImages * blockRows * f.OW, line = ofLine();
+    const int64_t pixels = blockImages * blockRows * f.OW, line = elementsOfLine(k.target, lanes);
     for (const Share &s : shares) {
       Value pixel = k.add(k.mul(k.add(k.mul(image, blockRows), row), f.OW), column);
       Value first = k.add(s.first, k.mul(k.div(k.mul(pixel, s.lines), pixels), line));

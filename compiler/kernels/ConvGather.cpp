@@ -169,25 +169,19 @@ private:
     return c.rows.size() == 1 && c.columns.size() == 1 && c.rows[0].taps.size() == 1 && c.columns[0].taps.size() == 1 && c.sourceStepH == 1 && c.sourceStepW == 1 &&
            c.IH == c.OH && c.IW == c.OW && c.groups == 1 && !c.pairs && !c.sums;
   }
-  /// In step number `step` of `steps`, asks for its share of so many lines: `use(number)`.
-  void share(int64_t lines, Value step, int64_t steps, llvm::function_ref<void(Value)> use) {
-    const int64_t ofStep = (lines + steps - 1) / steps;
-    for (int64_t t = 0; t < ofStep; ++t)
-      use(ofStep > 1 ? k.add(k.mul(step, ofStep), t) : k.div(k.mul(step, lines), steps));
-  }
-  /// Where a tile of `pixels` pixels reads and writes.
+  /// Asks in one of a tile's steps for what `pixels` pixels behind it are read from and written to.
   void askAhead(Value xRow, Value out, int64_t pixels, const LaneChunk &chunk, Value step, int64_t steps) {
-    const int64_t line = TargetInfo::lineBytes * lanes / k.target.vectorBytes;
+    const int64_t line = elementsOfLine(k.target, lanes);
     if (inputsAhead) { // with each pass over the piece, another part
       const int64_t lines = pixels * c.inChannels / line;
       Value first = k.div(k.mul(k.add(k.mul(blockNumber, c.block), chunk.start), lines), c.outChannels);
-      share((lines * chunk.width + c.outChannels - 1) / c.outChannels, step, steps, [&](Value n) {
+      shareOfStep(k, (lines * chunk.width + c.outChannels - 1) / c.outChannels, step, steps, [&](Value n) {
         k.prefetch(x, k.add(k.add(xRow, inputsAhead), k.mul(k.add(first, n), line)));
       });
     }
     if (asksForOutputs) {
       const int64_t lines = (chunk.vectors * lanes + line - 1) / line; // of a pixel
-      share(pixels * lines, step, steps, [&](Value n) {
+      shareOfStep(k, pixels * lines, step, steps, [&](Value n) {
         Value pixel = k.add(k.div(n, lines), pixels);
         k.prefetch(y, k.add(k.add(out, k.mul(pixel, c.outChannels)), k.mul(k.mod(n, lines), line)), KernelBuilder::Second, /*isWrite=*/true);
       });

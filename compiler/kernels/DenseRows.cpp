@@ -87,7 +87,7 @@ private:
       k.prefetch(b, k.add(k.add(k.mul(k.add(i, ofB), d.columns), column), k.mul(beside, lineLanes())));
   }
   /// Numbers in a line of the caches.
-  int64_t lineLanes() const { return TargetInfo::lineBytes / bytes; }
+  int64_t lineLanes() const { return elementsOfLine(k.target, lanes); }
 
   /// Adds the products of `count` rows of b from i on to the sums of the part; the first ones begin from zero, with the last ones c is made.
   void block(Value i, int64_t count, bool begins, bool ends) {

@@ -2,7 +2,7 @@
 // In: PointwiseFilterGrad, buffers x, dy, dw.  Out: loops whose inner body adds one pixel's outer product to a register tile of channels x outputs.
 //
 // Neighbouring pixels of a map of many channels stand a power of two apart, in few sets of the caches. So a piece copies what it reads of a block of pixels into
-// panels, a vector of channels or a chunk of outputs wide, and keeps its sums beside them in the second-level cache.
+// panels, a register tile's channels or a chunk of outputs wide, and keeps its sums beside them in the second-level cache.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/target/Tiles.h"
 
@@ -24,7 +24,7 @@ public:
   }
 
   void run() {
-    const int64_t channelBlocks = p.channelBlocks(), outputBlocks = p.outputBlocks();
+    const int64_t outputBlocks = p.outputBlocks();
     Value part = f.stripes ? k.piece : k.mod(k.piece, f.parts), block = f.stripes ? Value() : k.div(k.piece, f.parts);
     const int64_t images = p.images(), ofImage = f.OH * f.OW;
     Value firstImage = k.mul(part, images);
@@ -40,7 +40,7 @@ public:
       sums = k.scratch(element, p.blocks * sumsOfBlock());
     if (!f.stripes)
       return through(k.div(block, outputBlocks), k.mod(block, outputBlocks));
-    k.loop(k.constant(0), k.constant(channelBlocks), 1, [&](Value cb) {
+    k.loop(k.constant(0), k.constant(p.channelBlocks()), 1, [&](Value cb) {
       k.loop(k.constant(0), k.constant(outputBlocks), 1, [&](Value ob) { through(cb, ob); });
     });
   }
@@ -55,7 +55,7 @@ private:
   std::vector<LaneChunk> chunks; ///< of a filter block
   int64_t width = 1; ///< channels of a panel and a register tile
   Value x, dy;
-  Value xPanels, yPanels, sums;  ///< [channels/lanes][pixels][lanes], [blocks][chunks][pixels][lanes of a chunk], [blocks][channels][lanes of the chunks]
+  Value xPanels, yPanels, sums;  ///< [channels/width][pixels][width], [blocks][chunks][pixels][lanes of a chunk], [blocks][channels][lanes of the chunks]
   Value firstPixel, lastPixel, target, addsTo;
   int64_t xPanel = 0, yPanel = 0;
 
@@ -130,15 +130,14 @@ private:
   } ahead;
   /// Asks for a tile's share of it, with each few pixels: no cache fetches by itself short runs that stand far apart. `number`: of the tile, of `tiles`.
   void ask(Value number, int64_t tiles, Value pixel) {
-    const int64_t line = TargetInfo::lineBytes * lanes / k.target.vectorBytes, steps = p.pixels / unroll;
+    const int64_t line = elementsOfLine(k.target, lanes), steps = p.pixels / unroll;
     Value step = k.div(pixel, unroll);
     auto share = [&](int64_t elements, llvm::function_ref<void(Value pixel, Value element)> use) {
-      const int64_t ofPixel = (elements + line - 1) / line, ofTile = (ofPixel * p.pixels + tiles - 1) / tiles, ofStep = (ofTile + steps - 1) / steps; // lines
-      for (int64_t i = 0; i < ofStep; ++i) {
-        Value inTile = ofTile >= steps ? k.add(k.mul(step, ofStep), i) : k.div(k.mul(step, ofTile), steps);
+      const int64_t ofPixel = (elements + line - 1) / line, ofTile = (ofPixel * p.pixels + tiles - 1) / tiles; // lines
+      shareOfStep(k, ofTile, step, steps, [&](Value inTile) {
         Value at = k.add(k.mul(number, ofTile), inTile);
         use(k.add(ahead.pixel, k.div(at, ofPixel)), k.mul(k.mod(at, ofPixel), line));
-      }
+      });
     };
     share(ahead.channels, [&](Value of, Value element) { k.prefetch(x, k.add(k.add(inInput(of), ahead.firstChannel), element)); });
     share(ahead.blocks * f.block, [&](Value of, Value element) {
@@ -218,13 +217,13 @@ private:
 
   /// Brings the sums to where they are to be.
   void end(Value firstChannel, int64_t channels, Value firstBlock, int64_t blocks) {
-    constexpr int64_t ahead = 8; // channels
+    constexpr int64_t soon = 8; // channels
     k.loop(k.constant(0), k.constant(blocks), 1, [&](Value block) {
       k.loop(k.constant(0), k.constant(channels), 1, [&](Value channel) {
         for (const LaneChunk &chunk : chunks) {
           Value place = placeOf(k.add(firstBlock, block), k.add(firstChannel, channel), chunk);
           for (int64_t v = 0; v < chunk.vectors; ++v) {
-            store.soon(k.add(place, ahead * f.wChannel + v * lanes));
+            store.soon(k.add(place, soon * f.wChannel + v * lanes));
             finish(k.load(sums, k.add(sumAt(block, channel, chunk), v * lanes), lanes), k.add(place, v * lanes), widthOf(chunk, v));
           }
         }
