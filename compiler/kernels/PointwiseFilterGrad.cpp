@@ -238,8 +238,8 @@ bool PointwiseFilterGrad::pays(const FilterGrad &f, int64_t elementBytes) {
   const bool padded = f.PT || f.PL || (f.OH - 1) * f.SH >= f.H || (f.OW - 1) * f.SW >= f.W; // at any of the four sides
   if (f.KH * f.KW > 1 || padded || f.groups > 1 || f.pairs || f.OH * f.OW == 1)
     return false;
-  constexpr int64_t sets = 4096, far = 1024; // bytes: after so many, the sets of a first-level cache repeat; pixels so far apart share four places among them
-  auto conflicts = [&](int64_t elements) { return std::gcd(elements * elementBytes, sets) >= far; };
+  constexpr int64_t far = TargetInfo::aliasBytes / 4; // bytes: pixels so far apart share four places of a first-level cache, or fewer
+  auto conflicts = [&](int64_t elements) { return std::gcd(elements * elementBytes, TargetInfo::aliasBytes) >= far; };
   return conflicts(f.SW * f.xChannels) && conflicts(f.yChannels);
 }
 
