@@ -1,7 +1,7 @@
 // The filter's gradient in Winograd's form: dU[p] = sum over tiles of (B^T d B)[p]^T (A dy A^T)[p], then dw = G^T dU G.
 // In: WinogradFilterGrad, buffers x, dy.  Out: one or two kernels. A piece is a block of channels x outputs and a part of the tiles; its sums stay in the
-// second-level cache while runs of tiles pass over them, one group of rows of cells after the other. A piece that has all tiles ends its block itself;
-// else a second kernel adds the parts in order.
+// second-level cache while runs of tiles pass over them, one group of rows of cells after the other. A piece that has all tiles ends its block itself,
+// where they are one run each register tile's sums before the next one's begin; else a second kernel adds the parts in order.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
@@ -24,9 +24,16 @@ Value outputsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value outputBlock
   return partOf(k, outputBlock, f.outputs, f.conv.paddedOutputs(lanes));
 }
 
-/// dw of one input channel and `outputs` outputs of a block: G^T (sum of the parts) G. `from`: where the block's sums begin.
-void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, Value sums, Value from, Value channel, Value outputs,
-                int64_t lanes, UseTap use) {
+/// Sums of `channels` channels x `outputs` outputs of a block, [cells][channels][outputs], from `from` on; their own begin at `firstChannel`, `firstOutput`.
+struct Sums {
+  Value memory, from;
+  int64_t row, cell; ///< elements from channel to channel, and from cell to cell
+  Value channels, outputs;
+  Value firstChannel, firstOutput;
+};
+
+/// dw of one channel of `s`: G^T (sum of the parts) G.
+void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, const Sums &s, Value channel, int64_t lanes, UseTap use) {
   const WinogradConv &c = f.conv;
   // Cells in the order of their groups.
   SmallVector<int64_t> rowPlaces(c.form.side());
@@ -34,16 +41,16 @@ void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransform
   for (const auto &rows : c.form.rowGroups())
     for (int64_t row : rows)
       rowPlaces[row] = place++;
-  k.loop(k.constant(0), outputs, lanes, [&](Value lane) {
-    Value first = k.add(k.add(from, k.mul(channel, f.outputs)), lane);
+  k.loop(k.constant(0), s.outputs, lanes, [&](Value lane) {
+    Value first = k.add(k.add(s.from, k.mul(channel, s.row)), lane);
     SmallVector<Value> u;
     for (int64_t p = 0; p < c.form.cells(); ++p)
-      u.push_back(k.load(sums, k.add(first, p * f.cell), lanes));
+      u.push_back(k.load(s.memory, k.add(first, p * s.cell), lanes));
     u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
       SmallVector<Value> next;
       Value at = k.add(first, k.mul(part, f.blocks() * f.blockSums()));
       for (auto [p, sum] : llvm::enumerate(carried))
-        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(sums, k.add(at, p * f.cell), lanes)));
+        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(s.memory, k.add(at, p * s.cell), lanes)));
       return next;
     });
     transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; }, [&](int64_t t, Value value) { use(lane, t, value); });
@@ -93,10 +100,19 @@ public:
     int64_t unitBytes = unit.getIntOrFloatBitWidth() / 8;
     inputCell = WinogradTransforms::cellStride(slots * f.channels, unitBytes);
     gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
-    inputs = k.scratch(unit, f.cells() * inputCell), grads = k.scratch(unit, f.cells() * gradCell);
     const bool ends = f.ends(bytes);
-    sums = ends || f.stripes ? k.scratch(element, f.blockSums()) : k.buffer(2);
     atOnce = perPart <= T;
+    inNear = ends && atOnce && f.groups() * T * tileBytes <= k.target.l2Bytes * 5 / 8;
+    const int64_t cells = inNear ? c.form.cells() : f.cells();
+    inputs = k.scratch(unit, cells * inputCell), grads = k.scratch(unit, cells * gradCell);
+    if (inNear) {
+      for (int64_t outputs : {f.outputs, c.paddedOutputs(lanes) % f.outputs}) // of the blocks
+        for (const LaneChunk &chunk : laneChunks(outputs, lanes))
+          nearCell = std::max(nearCell, WinogradTransforms::cellStride(heightOf(chunk) * chunk.vectors * lanes, bytes));
+      sums = k.scratch(element, cells * nearCell);
+    } else {
+      sums = ends || f.stripes ? k.scratch(element, f.blockSums()) : k.buffer(2);
+    }
 
     if (f.stripes) {
       target = k.constant(0);
@@ -115,13 +131,17 @@ public:
     Value rest = k.div(k.piece, f.outputBlocks);
     channelBlock = k.mod(rest, f.channelBlocks);
     target = ends ? k.constant(0) : k.mul(k.piece, f.blockSums());
-    clear();
     const Tiles tiles = tilesOf(k.div(rest, f.channelBlocks), perPart);
+    if (inNear) {
+      gradOfTiles(tiles.first, k.sub(tiles.last, tiles.first));
+      return f.blocks();
+    }
+    clear();
     runsOf(tiles, T, [&](Value from, Value count) {
       k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) { addGroup(group, from, count); });
     });
     if (ends)
-      end();
+      end(sumsOfBlock());
     return f.parts * f.blocks();
   }
 
@@ -138,6 +158,8 @@ private:
   Value channelBlock, outputBlock;
   int64_t inputCell = 0, gradCell = 0;
   bool atOnce = false; ///< one run has all tiles of a piece
+  bool inNear = false; ///< the sums of a register tile end before the next one's begin, in the first-level cache
+  int64_t nearCell = 0;
 
   struct Tiles {
     Value first, last;
@@ -172,17 +194,50 @@ private:
     });
   }
 
-  /// Asks the caches for what the update at the end of the block reads: a share with each of `parts` register tiles, so that memory is at work
-  /// while products are made.
-  void announce(Value number, int64_t parts) {
-    const int64_t units = f.outputs / f.unit, rows = f.taps() * units * f.channels, share = (rows + parts - 1) / parts;
+  Sums sumsOfBlock() {
+    return {sums, target, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
+  }
+
+  /// The gradient of all tiles, register tile after register tile: its products in all cells, and what ends them.
+  void gradOfTiles(Value from, Value count) {
+    std::vector<int64_t> rows;
+    for (const auto &group : c.form.rowGroups())
+      rows.insert(rows.end(), group.begin(), group.end());
+    Value used = k.ceilDiv(count, products.perUnit()), channels = channelsOf(k, f, channelBlock);
+    transform(from, count, used, rows);
+    const auto counts = transforms.between(transforms.before(from), k.add(from, count), 1, k.constant(0));
+    ofOutputs([&](int64_t outputs) {
+      const auto chunks = laneChunks(outputs, lanes);
+      const int64_t height = heightOf(chunks.front());
+      k.loop(k.constant(0), channels, height, [&](Value ch) {
+        throughChunks(k, chunks, [&](Value start, const LaneChunk &chunk) {
+          const int64_t row = chunk.vectors * lanes;
+          Sums s{sums, target, row, nearCell, k.min(k.constant(height), k.sub(channels, ch)), k.constant(row), ch, start};
+          k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
+            if (store.reads())
+              announce(ch, height, start, chunk.vectors, p, c.form.cells());
+            registerTile(p, ch, start, height, chunk.vectors, c.pairs ? used : slotsOf(p, counts),
+                         [&](int64_t i, int64_t v) { return k.add(k.mul(p, nearCell), i * row + v * lanes); });
+          });
+          end(s);
+        });
+      });
+    });
+  }
+
+  /// Asks the caches for what the update at the end of a block of channels and outputs reads: a share with each of `parts` register tiles, so that memory
+  /// is at work while products are made.
+  void announce(Value firstChannel, int64_t channels, Value firstOutput, int64_t vectors, Value number, int64_t parts) {
+    const int64_t run = runOf(vectors), runs = vectors * lanes / run, rows = f.taps() * runs * channels, share = (rows + parts - 1) / parts;
     for (int64_t i = 0; i < share; ++i) {
-      Value row = k.add(k.mul(number, share), i), rest = k.div(row, f.channels);
-      Value to = placeOf(k, f, channelBlock, k.mod(row, f.channels), outputBlock, k.mul(k.mod(rest, units), f.unit), lanes);
-      for (int64_t lane = 0; lane < f.unit; lane += lanes)
-        store.soon(k.add(k.add(to, k.mul(k.div(rest, units), c.C * c.block)), lane));
+      Value row = k.add(k.mul(number, share), i), rest = k.div(row, channels), output = k.add(firstOutput, k.mul(k.mod(rest, runs), run));
+      Value to = placeOf(k, f, channelBlock, k.add(firstChannel, k.mod(row, channels)), outputBlock, output, lanes);
+      for (int64_t lane = 0; lane < run; lane += lanes)
+        store.soon(k.add(k.add(to, k.mul(k.div(rest, runs), c.C * c.block)), lane));
     }
   }
+  /// Of so many vectors of outputs, the lanes that stand side by side in a channel of dw.
+  int64_t runOf(int64_t vectors) const { return vectors * lanes % f.unit == 0 ? f.unit : f.unit % (vectors * lanes) == 0 ? vectors * lanes : lanes; }
 
   /// Adds the block's gradient to what the stripe's pieces before have left in the third buffer.
   void endStripe() {
@@ -192,41 +247,45 @@ private:
       Value sum = arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes, width), value);
       k.store(arith::SelectOp::create(k.b, k.loc, isFirst, value, sum), k.buffer(2), place, width);
     };
-    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
-    k.loop(k.constant(0), channels, 1, [&](Value channel) {
-      endChannel(k, f, transforms, sums, target, channel, outputs, lanes, [&](Value lane, int64_t tap, Value value) {
+    const Sums s = sumsOfBlock();
+    k.loop(k.constant(0), s.channels, 1, [&](Value channel) {
+      endChannel(k, f, transforms, s, channel, lanes, [&](Value lane, int64_t tap, Value value) {
         Value place = k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block);
         storeInBlock(k, c, {addTo}, value, k.add(out, place), k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes)), lanes);
       });
     });
   }
 
-  void end() {
+  void end(const Sums &s) {
     const int64_t tapStride = c.C * c.block, padded = c.paddedBlock(lanes);
-    Value channels = channelsOf(k, f, channelBlock), outputs = outputsOf(k, f, outputBlock, lanes);
-    auto inBlock = [&](Value output) { return k.mod(k.add(k.mul(outputBlock, f.outputs), output), padded); };
-    k.loop(k.constant(0), channels, 1, [&](Value channel) {
-      endChannel(k, f, transforms, sums, target, channel, outputs, lanes, [&](Value lane, int64_t tap, Value value) {
-        if (store.reads())
-          k.store(value, sums, k.add(k.add(target, k.add(k.mul(channel, f.outputs), lane)), tap * f.cell), lanes);
+    const bool inRuns = store.reads() || inNear;
+    auto inBlock = [&](Value output) { return k.mod(k.add(k.mul(outputBlock, f.outputs), k.add(s.firstOutput, output)), padded); };
+    auto place = [&](Value channel, Value output) {
+      return placeOf(k, f, channelBlock, k.add(s.firstChannel, channel), outputBlock, k.add(s.firstOutput, output), lanes);
+    };
+    k.loop(k.constant(0), s.channels, 1, [&](Value channel) {
+      endChannel(k, f, transforms, s, channel, lanes, [&](Value lane, int64_t tap, Value value) {
+        if (inRuns)
+          k.store(value, sums, k.add(k.add(s.from, k.add(k.mul(channel, s.row), lane)), tap * s.cell), lanes);
         else
-          storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * tapStride), inBlock(lane), lanes);
+          storeInBlock(k, c, store, value, k.add(place(channel, lane), tap * tapStride), inBlock(lane), lanes);
       });
     });
-    if (!store.reads())
+    if (!inRuns)
       return;
     // Taps have taken the place of cells that they are made of; they leave in long rows: side by side, they are often a power of two apart, all in the
     // same sets of the caches.
     constexpr int64_t ahead = 8; // channels
+    const int64_t run = inNear ? runOf(s.row / lanes) : f.unit;
     k.loop(k.constant(0), k.constant(f.taps()), 1, [&](Value tap) {
-      k.loop(k.constant(0), outputs, f.unit, [&](Value output) {
-        k.loop(k.constant(0), channels, 1, [&](Value channel) {
-          Value from = k.add(k.add(target, k.mul(tap, f.cell)), k.add(k.mul(channel, f.outputs), output));
-          Value to = k.add(placeOf(k, f, channelBlock, channel, outputBlock, output, lanes), k.mul(tap, tapStride));
-          for (int64_t lane = 0; lane < f.unit && !atOnce; lane += lanes) // the products have asked for it
+      k.loop(k.constant(0), s.outputs, run, [&](Value output) {
+        k.loop(k.constant(0), s.channels, 1, [&](Value channel) {
+          Value from = k.add(k.add(s.from, k.mul(tap, s.cell)), k.add(k.mul(channel, s.row), output));
+          Value to = k.add(place(channel, output), k.mul(tap, tapStride));
+          for (int64_t lane = 0; lane < run && !atOnce; lane += lanes) // the products have asked for it
             store.soon(k.add(to, ahead * c.block + lane));
-          for (int64_t lane = 0; lane < f.unit; lane += lanes)
-            storeInBlock(k, c, store, k.load(sums, k.add(from, lane), lanes), k.add(to, lane), f.unit == padded ? k.constant(lane) : inBlock(output), lanes);
+          for (int64_t lane = 0; lane < run; lane += lanes)
+            storeInBlock(k, c, store, k.load(sums, k.add(from, lane), lanes), k.add(to, lane), run == padded ? k.constant(lane) : inBlock(k.add(output, lane)), lanes);
         });
       });
     });
@@ -274,61 +333,72 @@ private:
 
   /// sums[p] += inputs[p]^T grads[p] over the first `count` of all slots; `target` is where the group's sums begin.
   void product(Value p, Value target, Value count, Value cell) {
-    const int64_t rest = c.paddedOutputs(lanes) % f.outputs; // outputs of the last block
+    ofOutputs([&](int64_t outputs) { product(p, target, count, cell, outputs); });
+  }
+  /// body(outputs of the block): the last block may have fewer.
+  void ofOutputs(llvm::function_ref<void(int64_t)> body) {
+    const int64_t rest = c.paddedOutputs(lanes) % f.outputs;
     if (rest == 0)
-      return product(p, target, count, cell, f.outputs);
+      return body(f.outputs);
     Value last = k.constant(f.outputBlocks - 1);
-    k.when(k.less(outputBlock, last), [&] { product(p, target, count, cell, f.outputs); });
-    k.when(k.equal(outputBlock, last), [&] { product(p, target, count, cell, rest); });
+    k.when(k.less(outputBlock, last), [&] { body(f.outputs); });
+    k.when(k.equal(outputBlock, last), [&] { body(rest); });
   }
   void product(Value p, Value target, Value count, Value cell, int64_t outputs) {
     const auto chunks = laneChunks(outputs, lanes);
     for (const auto &[number, chunk] : llvm::enumerate(chunks)) {
-      int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
-      int64_t height = 1; // channels of a register tile
-      constexpr int64_t enough = 8;
-      while (height * 2 <= std::min(limit, enough) && f.channels % (height * 2) == 0)
-        height *= 2;
-      k.loop(k.constant(0), channelsOf(k, f, channelBlock), height, [&](Value ch) {
-        auto address = [&](int64_t i, int64_t v) {
+      const int64_t height = heightOf(chunk), tilesOfChunk = f.channels / height, parts = c.form.cells() * tilesOfChunk * int64_t(chunks.size());
+      k.loop(k.constant(0), channelsOf(k, f, channelBlock), height, [&, number = number, chunk = chunk](Value ch) {
+        if (atOnce && store.reads())
+          announce(k.constant(0), f.channels, k.constant(0), f.outputs / lanes,
+                   k.add(k.mul(k.add(k.mul(cell, int64_t(chunks.size())), int64_t(number)), tilesOfChunk), k.div(ch, height)), parts);
+        registerTile(p, ch, k.constant(chunk.start), height, chunk.vectors, count, [&](int64_t i, int64_t v) {
           Value at = k.add(target, k.add(k.mul(p, f.cell), k.mul(k.add(ch, i), f.outputs)));
           return k.add(at, chunk.start + v * lanes);
-        };
-        SmallVector<Value> start;
-        for (int64_t i = 0; i < height; ++i)
-          for (int64_t v = 0; v < chunk.vectors; ++v)
-            start.push_back(atOnce ? k.zeroVector(element, lanes) : k.load(sums, address(i, v), lanes));
-        auto step = [&](Value t, SmallVector<Value> a) {
-          Value xAt = k.add(k.add(k.mul(p, inputCell), k.mul(t, f.channels)), ch);
-          Value yAt = k.add(k.add(k.mul(p, gradCell), k.mul(t, f.outputs)), chunk.start);
-          SmallVector<Value> values;
-          for (int64_t v = 0; v < chunk.vectors; ++v)
-            values.push_back(products.load(grads, k.add(yAt, v * lanes), lanes));
-          for (int64_t i = 0; i < height; ++i) {
-            Value value = products.splat(inputs, k.add(xAt, i));
-            for (int64_t v = 0; v < chunk.vectors; ++v)
-              a[i * chunk.vectors + v] = products.add(value, values[v], a[i * chunk.vectors + v]);
-          }
-          return a;
-        };
-        constexpr int64_t unroll = 4;
-        Value whole = k.mul(k.div(count, unroll), unroll);
-        SmallVector<Value> a = k.loop(k.constant(0), whole, unroll, start, [&](Value t, ValueRange carried) {
-          SmallVector<Value> s(carried);
-          for (int64_t u = 0; u < unroll; ++u)
-            s = step(k.add(t, u), s);
-          return s;
         });
-        a = k.loop(whole, count, 1, a, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
-        if (atOnce && store.reads()) {
-          const int64_t tilesOfChunk = f.channels / height, parts = c.form.cells() * tilesOfChunk * int64_t(chunks.size());
-          announce(k.add(k.mul(k.add(k.mul(cell, int64_t(chunks.size())), int64_t(number)), tilesOfChunk), k.div(ch, height)), parts);
-        }
-        for (int64_t i = 0; i < height; ++i)
-          for (int64_t v = 0; v < chunk.vectors; ++v)
-            k.store(a[i * chunk.vectors + v], sums, address(i, v), lanes);
       });
     }
+  }
+  /// Channels of a register tile.
+  int64_t heightOf(const LaneChunk &chunk) const {
+    const int64_t limit = (k.target.registers - chunk.vectors - 2) / chunk.vectors;
+    constexpr int64_t enough = 8;
+    int64_t height = 1;
+    while (height * 2 <= std::min(limit, enough) && f.channels % (height * 2) == 0)
+      height *= 2;
+    return height;
+  }
+  /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in cell p: `address` tells where they are.
+  void registerTile(Value p, Value ch, Value start, int64_t height, int64_t vectors, Value count, llvm::function_ref<Value(int64_t i, int64_t v)> address) {
+    SmallVector<Value> sum;
+    for (int64_t i = 0; i < height; ++i)
+      for (int64_t v = 0; v < vectors; ++v)
+        sum.push_back(atOnce ? k.zeroVector(element, lanes) : k.load(sums, address(i, v), lanes));
+    auto step = [&](Value t, SmallVector<Value> a) {
+      Value xAt = k.add(k.add(k.mul(p, inputCell), k.mul(t, f.channels)), ch);
+      Value yAt = k.add(k.add(k.mul(p, gradCell), k.mul(t, f.outputs)), start);
+      SmallVector<Value> values;
+      for (int64_t v = 0; v < vectors; ++v)
+        values.push_back(products.load(grads, k.add(yAt, v * lanes), lanes));
+      for (int64_t i = 0; i < height; ++i) {
+        Value value = products.splat(inputs, k.add(xAt, i));
+        for (int64_t v = 0; v < vectors; ++v)
+          a[i * vectors + v] = products.add(value, values[v], a[i * vectors + v]);
+      }
+      return a;
+    };
+    constexpr int64_t unroll = 4;
+    Value whole = k.mul(k.div(count, unroll), unroll);
+    sum = k.loop(k.constant(0), whole, unroll, sum, [&](Value t, ValueRange carried) {
+      SmallVector<Value> s(carried);
+      for (int64_t u = 0; u < unroll; ++u)
+        s = step(k.add(t, u), s);
+      return s;
+    });
+    sum = k.loop(whole, count, 1, sum, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+    for (int64_t i = 0; i < height; ++i)
+      for (int64_t v = 0; v < vectors; ++v)
+        k.store(sum[i * vectors + v], sums, address(i, v), lanes);
   }
 };
 
@@ -371,7 +441,8 @@ int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
   k.loop(k.constant(0), k.constant(f.outputBlocks), 1, [&](Value outputBlock) {
     Value from = k.mul(k.add(k.mul(channelBlock, f.outputBlocks), outputBlock), f.blockSums());
-    endChannel(k, f, transforms, k.buffer(0), from, channel, outputsOf(k, f, outputBlock, lanes), lanes, [&](Value lane, int64_t tap, Value value) {
+    Sums s{k.buffer(0), from, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
+    endChannel(k, f, transforms, s, channel, lanes, [&](Value lane, int64_t tap, Value value) {
       Value inBlock = k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes));
       storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block), inBlock, lanes);
     });
