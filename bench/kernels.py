@@ -6,7 +6,8 @@
 A network is compiled for each layer: a 1x1 convolution makes its map (so that the layer has an input gradient), a global pool and a dense
 layer close it. Its `profile` states each kernel's multiply-adds and the least bytes that it can move, the FMA peak and the speed of a copy.
 A line a kernel: milliseconds of its fastest step, GFLOP/s, and the share of the bound that is reached: of the FMA peak for contractions, of a plain copy's
-bandwidth for the others; for depthwise convolutions, and dense layers that move more than caches hold (an update of large weights), of the nearer one.
+bandwidth for the others; for depthwise convolutions, and dense layers that move more than a core's own caches hold (an update of large weights), of the
+nearer one: a dense layer's up to 8 MiB are held against a copy of 8 MiB, which the last cache may hold.
 The JSON has both shares. A convolution is counted by the multiply-adds of its definition; Winograd's kernels, which do 36 for each 144 of them in tiles
 of 4x4, have a second share, of what they do, in brackets."""
 import argparse
@@ -45,7 +46,16 @@ LAYERS = [
     ("relu 64", 64, 32, "relu"),
 ]
 CONTRACTIONS = ("conv", "dense", "depthwise")
-IN_CACHES = 8  # MiB that a share of the last cache holds between kernels: a copy from memory bounds what moves more
+LAST_CACHE = 8  # MiB that a share of the last cache holds between kernels: a copy from memory bounds what moves more
+
+
+def own_caches():
+    """-> MiB of a core's second-level cache, or 1 where the system does not say"""
+    try:
+        with open("/sys/devices/system/cpu/cpu0/cache/index2/size") as f:
+            return int(f.read().strip().removesuffix("K")) / 1024
+    except (OSError, ValueError):
+        return 1.0
 
 
 def source(channels, side, layer, batch):
@@ -64,7 +74,8 @@ def measure(a, channels, side, layer, folder):
     r = subprocess.run([a.cnnc, "show", "--json", path], check=True, capture_output=True, text=True)
     macs = next(l["macs"] for l in json.loads(r.stdout)["layers"] if l["name"] == "under_test")
     r = subprocess.run([trainer, "profile", "--json", "--threads", str(a.threads)], check=True, capture_output=True, text=True)
-    return json.loads(r.stdout)["kernels"], 2 * macs * a.batch / 1e9
+    profile = json.loads(r.stdout)
+    return profile["kernels"], 2 * macs * a.batch / 1e9, profile["peak"]
 
 
 def parser(text):
@@ -83,23 +94,25 @@ def main():
     p = parser(__doc__)
     p.add_argument("--json")
     a = p.parse_args()
-    rows = []
+    rows, own = [], own_caches()
     print(f"{'layer':27} {'kernel':34} {'ms':>8} {'GFLOP/s':>8} {'GB/s':>7} {'bound':>6} {'share':>6}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for name, channels, side, layer in LAYERS:
             if a.only and not any(name.startswith(o) for o in a.only.split(",")):
                 continue
-            kernels, definition = measure(a, channels, side, layer, folder)
+            kernels, definition, peak = measure(a, channels, side, layer, folder)
             for k in kernels:
                 if k["layer"] != "under_test":
                     continue
                 winograd = k["operation"].startswith("winograd_") and k["gflop"] > 0
                 operation = k["operation"].removeprefix("winograd_")
                 contraction = operation.startswith(CONTRACTIONS) and k["gflop"] > 0
-                if operation.startswith("depthwise") or (operation.startswith("dense") and k["mib"] > IN_CACHES):
-                    contraction = k["share_of_peak"] >= k["share_of_copy"]
                 share_of_mean = k["ms_min"] / k["ms"]
                 of_peak, of_copy = k["share_of_peak"] / share_of_mean, k["share_of_copy"] / share_of_mean
+                if operation.startswith("dense") and own < k["mib"] <= LAST_CACHE:
+                    of_copy *= peak["copy_memory_gb_s"] / peak["copy_last_cache_gb_s"]
+                if operation.startswith("depthwise") or (operation.startswith("dense") and k["mib"] > own):
+                    contraction = of_peak >= of_copy
                 done = of_peak if contraction else of_copy
                 counted = definition / k["gflop"] if winograd else 1
                 rows.append({"layer": name, "kernel": k["direction"] + ":" + k["operation"], "ms": k["ms_min"], "share": done * counted, "done": done,

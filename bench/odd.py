@@ -63,7 +63,7 @@ def main():
             best = [dict.fromkeys(FORMS, float("inf")) for _ in pair]
             for _ in range(a.rounds):
                 for least, (_, channels, side, layer) in zip(best, pair):
-                    kernels, gflop = measure(a, channels, side, layer, folder)
+                    kernels, gflop, _ = measure(a, channels, side, layer, folder)
                     for form, ms in times(kernels).items():
                         least[form] = min(least[form], ms * 2 / gflop)  # picoseconds: 1e-3 s over 1e9 multiply-adds
             line = f"{pair[0][0]:26} {pair[1][0]:16}"

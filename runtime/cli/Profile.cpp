@@ -105,7 +105,7 @@ static void printJson(const Measured &m, const Peak &peak, const Description &d,
                     {"step_ms", m.step * 1e3}, {"step_ms_unobserved", m.unobserved * 1e3}, {"kernels_ms", m.total.seconds * 1e3},
                     {"not_in_kernels_ms", (m.step - m.total.seconds) * 1e3},
                     {"peak", {{"vectors", peak.vectors}, {"f32_gflop_s", peak.flops32 * 1e-9}, {"f64_gflop_s", peak.flops64 * 1e-9}, {"bf16_gflop_s", peak.flops16 * 1e-9},
-                              {"copy_memory_gb_s", peak.memoryBytes * 1e-9}, {"copy_cache_gb_s", peak.cacheBytes * 1e-9},
+                              {"copy_memory_gb_s", peak.memoryBytes * 1e-9}, {"copy_last_cache_gb_s", peak.lastCacheBytes * 1e-9}, {"copy_cache_gb_s", peak.cacheBytes * 1e-9},
                               {"empty_launch_us", peak.launchSeconds * 1e6}}},
                     {"total", toJson(m.total, flops, peak)}, {"directions", directions}, {"layers", layers}, {"kernels", kernels}};
   fmt::print("{}\n", object.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -163,9 +163,9 @@ static void printText(const Measured &m, const Peak &peak, const Description &d,
   const std::string threads = fmt::format("{} thread{}", o.threads, o.threads == 1 ? "" : "s");
   fmt::print("{} {} {} batch {} on {}: {:.3f} ms a step ({:.3f} without the profile's clocks), {:.0f} img/s, mean of {} steps\n", d.name, o.what,
              d.precision, m.batch, threads, m.step * 1e3, m.unobserved * 1e3, double(m.batch) / m.step, m.steps);
-  fmt::print("measured here, {}, {}: FMA {:.1f} GFLOP/s f32, {:.1f} f64, products of pairs {:.1f} bf16; copy {:.1f} GB/s from memory, {:.1f} within caches; "
+  fmt::print("measured here, {}, {}: FMA {:.1f} GFLOP/s f32, {:.1f} f64, products of pairs {:.1f} bf16; copy {:.1f} GB/s from memory, {:.1f} of 8 MiB, {:.1f} within caches; "
              "an empty launch {:.2f} us\n\n", threads, peak.vectors, peak.flops32 * 1e-9, peak.flops64 * 1e-9, peak.flops16 * 1e-9, peak.memoryBytes * 1e-9,
-             peak.cacheBytes * 1e-9, peak.launchSeconds * 1e6);
+             peak.lastCacheBytes * 1e-9, peak.cacheBytes * 1e-9, peak.launchSeconds * 1e6);
   printLayers(m, flops, peak);
   printKernels(m, flops, peak, o.kernels);
   fmt::print("\na kernel's limit is the larger of flops / FMA and its least bytes / copy from memory; what stays in caches can be faster\n");

@@ -44,7 +44,7 @@ FMA_LOOP(avx512of16, "avx512f,avx512bf16", __m512, _mm512_set1_ps, PAIR_STEP, _m
 
 Peak Peak::bestOf(const Peak &other) const {
   Peak best = *this;
-  for (double Peak::*rate : {&Peak::flops32, &Peak::flops64, &Peak::flops16, &Peak::memoryBytes, &Peak::cacheBytes})
+  for (double Peak::*rate : {&Peak::flops32, &Peak::flops64, &Peak::flops16, &Peak::memoryBytes, &Peak::lastCacheBytes, &Peak::cacheBytes})
     best.*rate = std::max(this->*rate, other.*rate);
   best.launchSeconds = std::min(launchSeconds, other.launchSeconds);
   return best;
@@ -99,8 +99,9 @@ Peak measurePeak(ThreadPool &pool, const std::string &features) {
   if (usable("avx512bf16") && __builtin_cpu_supports("avx512bf16"))
     peak.flops16 = flops(pool, avx512of16, 2 * bytes / 4);
   // Far beyond a share of the last cache; and half of a core's own (256 KiB at least in every processor of these vectors).
-  constexpr size_t beyondCache = size_t(96) << 20, withinCache = size_t(128) << 10;
+  constexpr size_t beyondCache = size_t(96) << 20, lastCache = size_t(8) << 20, withinCache = size_t(128) << 10;
   peak.memoryBytes = copyRate(pool, beyondCache, 1);
+  peak.lastCacheBytes = copyRate(pool, lastCache, 1);
   peak.cacheBytes = copyRate(pool, withinCache, 50);
   constexpr int launches = 200;
   const int64_t pieces = pool.threads();

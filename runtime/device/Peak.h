@@ -13,6 +13,7 @@ struct Peak {
   /// What code of a precision ("f32", "f64", "bf16") can reach.
   double flopsOf(const std::string &precision) const { return precision == "f64" ? flops64 : precision == "bf16" && flops16 > 0 ? flops16 : flops32; }
   double memoryBytes = 0;          ///< copied a second, read and written bytes together, from and to memory
+  double lastCacheBytes = 0;       ///< the same of 8 MiB a core: more than its own caches hold, less than a share of the last one
   double cacheBytes = 0;           ///< the same within each core's own cache
   double launchSeconds = 0;        ///< of a launch with nothing to do on every thread
   /// The better of each number, where both were measured on one machine at different times.

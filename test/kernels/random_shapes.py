@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws shapes of layers and compares our kernels with upstream's plain loops, for several processors and both precisions.
 
-  test/kernels/random_shapes.py CNNC CNN_OPT [--count 300] [--seed 1] [--mcpu x86-64-v3,x86-64-v4] [--keep FOLDER]
+  test/kernels/random_shapes.py CNNC CNN_OPT [--count 300] [--seed 1] [--wide] [--mcpu x86-64-v3,x86-64-v4] [--keep FOLDER]
   test/kernels/random_shapes.py CNNC CNN_OPT --file NETWORK.cnn
 
 A network holds a few drawn arms side by side behind a 1x1 convolution, so that one step runs each arm's forward form and both its gradients:
@@ -28,6 +28,8 @@ BOUND = {"f64": 1e-11, "f32": 5e-5}
 FLOOR = 1e-3
 FEATURES = {"x86-64-v2": {"sse4_2"}, "x86-64-v3": {"avx2", "fma"}, "x86-64-v4": {"avx512f", "avx512bw", "avx512vl"}}
 CHANNELS = (1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17, 20, 24, 31, 32, 37, 48, 61, 64, 67, 100)
+MANY_CHANNELS = (96, 127, 128, 131, 160, 192, 256, 320, 384, 509, 512, 768, 1024)
+MOST_PRODUCTS = 4e7  # of an arm, that the plain loops take seconds
 
 
 def window(r, H, W, wide):
@@ -65,6 +67,23 @@ def arm(r, C, H, W):
     return f"{kind}({K[0]}x{K[1]}, stride={S[0]}x{S[1]}, pad=[{P[0]}, {P[1]}, {P[0]}, {P[1]}]{more})"
 
 
+def wide_arm(r, N, C, H, W):
+    while True:
+        K, S, P, D = window(r, H, W, True)
+        O = r.choice(MANY_CHANNELS + CHANNELS)
+        if N * C * O * K[0] * K[1] * -(-H // S[0]) * -(-W // S[1]) <= MOST_PRODUCTS:
+            return f"conv({O}, {text_of(K, S, P, D)}, bias={r.choice(('true', 'false'))})"
+
+
+def wide_network(r):
+    """-> text, arms: many channels, small maps"""
+    while True:
+        N, C, H, W = r.choice((1, 2, 3, 4, 8, 9)), r.choice(MANY_CHANNELS), r.randint(1, 16), r.randint(1, 16)
+        if N * C * H * W <= 200000:
+            break
+    return of_arms(r, N, C, H, W, [wide_arm(r, N, C, H, W) for _ in range(r.randint(1, 3))])
+
+
 def network(r):
     """-> text, arms"""
     while True:
@@ -73,7 +92,10 @@ def network(r):
             H, W = r.randint(21, 40), r.randint(21, 40)
         if N * C * H * W <= 40000:
             break
-    arms = [arm(r, C, H, W) for _ in range(r.randint(2, 5))]
+    return of_arms(r, N, C, H, W, [arm(r, C, H, W) for _ in range(r.randint(2, 5))])
+
+
+def of_arms(r, N, C, H, W, arms):
     lines = "\n".join(f"    {{ {a} -> dense(3) }}" for a in arms)
     return (f"network n {{\n  input({r.choice((1, 2, 3))}, {H}, {W})\n  conv({C}, 1x1)\n  branch concat {{\n{lines}\n  }}\n  dense({r.choice((2, 5, 10))}) -> softmax\n}}\n"
             f"train {{ batch = {N}  optimizer = sgd(lr={RATE}) }}\n"), arms
@@ -140,6 +162,7 @@ def main():
     p.add_argument("--count", type=int, default=300, help="shapes at least")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--mcpu", default="x86-64-v3,x86-64-v4")
+    p.add_argument("--wide", action="store_true", help="convolutions of many channels on small maps")
     p.add_argument("--file", help="this network in place of drawn ones; its optimizer is sgd(lr=0.1)")
     p.add_argument("--keep", help="folder in which the networks that differ stay")
     a = p.parse_args()
@@ -155,7 +178,7 @@ def main():
         return 1 if complaints else 0
     shapes = number = wrong = 0
     while shapes < a.count:
-        text, arms = network(random.Random(f"{a.seed}/{number}"))
+        text, arms = (wide_network if a.wide else network)(random.Random(f"{a.seed}/{number}"))
         with tempfile.TemporaryDirectory() as folder:
             complaints = check(a, mcpus, text, f"{a.seed}/{number}", folder)
             if complaints:

@@ -7,7 +7,7 @@ import sys
 with open(sys.argv[1]) as f:
     p = json.load(f)
 assert p["what"] == sys.argv[2], p["what"]
-for key in ("f32_gflop_s", "f64_gflop_s", "copy_memory_gb_s", "copy_cache_gb_s"):
+for key in ("f32_gflop_s", "f64_gflop_s", "copy_memory_gb_s", "copy_last_cache_gb_s", "copy_cache_gb_s"):
     assert p["peak"][key] > 0, key
 near = lambda a, b: abs(a - b) <= 1e-9 + 1e-6 * abs(b)
 total = sum(k["ms"] for k in p["kernels"])
