@@ -29,13 +29,20 @@ struct Cut {
   int64_t slots() const { return group * groups; }
 };
 
+/// Tiles of one of equal register tiles, at most `widest`: as few of those as can be, or one more where that leaves fewer places empty.
+int64_t groupOf(int64_t tiles, int64_t widest) {
+  constexpr double slower = 1.03;
+  const int64_t groups = (tiles + widest - 1) / widest, group = (tiles + groups - 1) / groups, narrower = (tiles + groups) / (groups + 1);
+  return slower * double(narrower * (groups + 1)) < double(group * groups) ? narrower : group;
+}
+
 /// Where the map is transformed apart: sums of a run of tiles and one chunk of outputs stay in the second-level cache.
 Cut cutApart(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
   Cut cut;
   const int64_t vectors = laneChunks(c.block, lanes).front().vectors, widest = tilePixels(vectors, target);
   const int64_t most = std::max(widest, target.l2Bytes / 2 / (c.form.cells() * vectors * target.vectorBytes));
   cut.tiles = evenSplit(c.tiles(), most).front();
-  cut.group = evenSplit(cut.tiles, widest).front();
+  cut.group = groupOf(cut.tiles, widest);
   cut.groups = (cut.tiles + cut.group - 1) / cut.group;
   return cut;
 }
@@ -60,7 +67,7 @@ Cut cutOf(const WinogradConv &c, const TargetInfo &target, int64_t lanes) {
     if (ofImage % k == 0)
       images.pieces = k;
   cut.tiles = ofImage * images.images / images.pieces;
-  cut.group = evenSplit(cut.tiles, widest).front();
+  cut.group = groupOf(cut.tiles, widest);
   cut.groups = (cut.tiles + cut.group - 1) / cut.group;
   return cut;
 }
@@ -173,7 +180,7 @@ private:
       const int64_t most = transforms.most(kind, cut.tiles);
       if (most == 0)
         continue;
-      const int64_t group = evenSplit(most, tilePixels(laneChunks(c.block, lanes).front().vectors, k.target)).front();
+      const int64_t group = groupOf(most, tilePixels(laneChunks(c.block, lanes).front().vectors, k.target));
       k.loop(k.constant(kind & 1 ? rows : 0), k.constant(kind & 1 ? side : rows), 1, [&](Value i) {
         k.loop(k.constant(kind & 2 ? columns : 0), k.constant(kind & 2 ? side : columns), 1,
                [&](Value j) { body(k.add(k.mul(i, side), j), kind, group); });

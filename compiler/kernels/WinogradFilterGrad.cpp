@@ -93,6 +93,8 @@ public:
     const int64_t room = std::max(k.target.l2Bytes * 5 / 8 - heldSums * bytes, k.target.l2Bytes / 4);
     int64_t T = std::clamp<int64_t>(room / tileBytes, fewest, most);
     const int64_t perPart = f.stripes ? c.tiles() / c.N * f.stripes.imagesOfPiece : (c.tiles() + f.parts - 1) / f.parts;
+    if (!f.stripes && T < perPart && perPart <= 2 * most && perPart * tileBytes <= std::min(room, k.target.l2Bytes / 4))
+      T = perPart; // the sums are made at once, and neither cleared nor added to
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
     int64_t slots = T / perSlot;
 
