@@ -2,6 +2,7 @@
 // In: jobs.  Out: each thread runs an equal part of the pieces in a row, the same part of every job, so that what one launch leaves in a core's caches
 // the next one finds there; who is done takes pieces from the end of others' parts. Which thread runs a piece never changes a result.
 #include "runtime/device/ThreadPool.h"
+#include "runtime/device/Denormals.h"
 #include <algorithm>
 #include <chrono>
 #include <immintrin.h>
@@ -103,6 +104,7 @@ void ThreadPool::wait(uint32_t seen) {
 }
 
 void ThreadPool::work() {
+  const DenormalsAreZero inPieces;
   uint32_t last = 0;
   while (!stopping.load(std::memory_order_relaxed)) {
     const uint32_t now = job.load(std::memory_order_acquire);
@@ -116,6 +118,7 @@ void ThreadPool::work() {
 }
 
 void ThreadPool::run(Body jobBody, void *const *jobContext, int64_t jobPieces, bool backwards) {
+  const DenormalsAreZero inPieces;
   // A part counts 32 bits of turns; more than that, which no real kernel has, run here.
   if (workers.empty() || jobPieces <= 1 || uint64_t(jobPieces) > lowHalf) {
     for (int64_t i = 0; i < jobPieces; ++i)

@@ -2,6 +2,7 @@
 // In: x, labels.  Out: what the arena holds after a call.
 #include "runtime/train/Program.h"
 #include "runtime/device/Cpu.h"
+#include "runtime/device/Denormals.h"
 #include "runtime/device/Element.h"
 #include <cmath>
 
@@ -65,6 +66,7 @@ StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
   call.step = double(step);
   prepared = nullptr;
   device.backwards = false;
+  const DenormalsAreZero inStep; // once for all launches
   const int32_t status = model.train_step.run(&call);
   tensors.changed();
   const double loss = element(arena.bytes() + model.train_step.loss_offset, elementKind());
@@ -109,6 +111,7 @@ void Program::inferOnce(const cnn_function &function, const void *x, int64_t use
   prepared = &function, preparedVersion = tensors.version();
   // Every second run goes through the weights from the end on: what the last run read last is still in the caches.
   device.backwards = weightsNearCaches && !device.backwards;
+  const DenormalsAreZero inRun; // once for all launches
   if (function.run(&call) != 0)
     fail(Exit::runFailed, "inference failed");
   std::memcpy(logits, arena.bytes() + function.logits_offset, size_t(useful * description.classes) * elementBytes(elementKind()));

@@ -63,6 +63,23 @@ static void directions() {
   }
 }
 
+/// Denormals are zero in every piece, and what they were for the caller afterwards.
+static void denormals() {
+  const volatile float small = 1e-30f, factor = 1e-10f;
+  auto product = [&] {
+    const volatile float p = small * factor;
+    return p * 1e30f;
+  };
+  for (int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    std::atomic<int> others{0};
+    for (int launch = 0; launch < 100; ++launch)
+      pool.parallelFor(30, [&](int64_t) { others += product() != 0; });
+    CHECK(others == 0);
+    CHECK(product() != 0);
+  }
+}
+
 static TensorInfo tensor(std::vector<int64_t> shape, const char *init, double in, double out, std::vector<double> args = {}) {
   TensorInfo t{"t", TensorKind::weight, shape, 1, {}, {init, in, out, args}, ""};
   for (int64_t extent : shape)
@@ -356,6 +373,7 @@ static void reading() {
 int main() {
   pool();
   directions();
+  denormals();
   layouts();
   normals();
   initialisation();
