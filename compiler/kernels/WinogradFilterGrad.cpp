@@ -104,7 +104,8 @@ public:
     gradCell = WinogradTransforms::cellStride(slots * f.outputs, unitBytes);
     const bool ends = f.ends(bytes);
     atOnce = perPart <= T;
-    inNear = ends && atOnce && f.groups() * T * tileBytes <= k.target.l2Bytes * 5 / 8;
+    constexpr int64_t stackBytes = 1280 << 10;
+    inNear = ends && atOnce && f.groups() * T * tileBytes <= std::min(k.target.l2Bytes * 5 / 8, stackBytes);
     const int64_t cells = inNear ? c.form.cells() : f.cells();
     inputs = k.scratch(unit, cells * inputCell), grads = k.scratch(unit, cells * gradCell);
     if (inNear) {
