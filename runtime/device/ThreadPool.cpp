@@ -13,8 +13,9 @@
 
 namespace rt {
 
-// How long a worker looks for the next launch before it sleeps; a step's launches follow each other within microseconds.
-static constexpr auto spinTime = std::chrono::microseconds(50);
+// How long a worker looks for the next launch before it sleeps. A step's launches follow each other within microseconds, but for one that a single piece
+// takes a tenth of a millisecond for; a wake costs half as much on a virtual machine.
+static constexpr auto spinTime = std::chrono::microseconds(200);
 // Looks at the clock only once in so many pauses.
 static constexpr int pausesPerLook = 64;
 // The caller gives its core away after so many rounds: on a crowded machine the worker it waits for may have none.
