@@ -32,6 +32,11 @@ struct Sums {
   Value firstChannel, firstOutput;
 };
 
+/// Those of a whole block.
+Sums sumsOfBlock(KernelBuilder &k, const WinogradFilterGrad &f, Value memory, Value from, Value channelBlock, Value outputBlock, int64_t lanes) {
+  return {memory, from, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
+}
+
 /// dw of one channel of `s`: G^T (sum of the parts) G.
 void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, const Sums &s, Value channel, int64_t lanes, UseTap use) {
   const WinogradConv &c = f.conv;
@@ -197,9 +202,7 @@ private:
     });
   }
 
-  Sums sumsOfBlock() {
-    return {sums, target, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
-  }
+  Sums sumsOfBlock() { return cnnc::sumsOfBlock(k, f, sums, target, channelBlock, outputBlock, lanes); }
 
   /// The gradient of all tiles, register tile after register tile: its products in all cells, and what ends them.
   void gradOfTiles(Value from, Value count) {
@@ -444,7 +447,7 @@ int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f
   Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
   k.loop(k.constant(0), k.constant(f.outputBlocks), 1, [&](Value outputBlock) {
     Value from = k.mul(k.add(k.mul(channelBlock, f.outputBlocks), outputBlock), f.blockSums());
-    Sums s{k.buffer(0), from, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
+    const Sums s = sumsOfBlock(k, f, k.buffer(0), from, channelBlock, outputBlock, lanes);
     endChannel(k, f, transforms, s, channel, lanes, [&](Value lane, int64_t tap, Value value) {
       Value inBlock = k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes));
       storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block), inBlock, lanes);

@@ -1,7 +1,6 @@
 // cnn_rt_launch and cnn_rt_chain: the doors from generated code into the runtime.
 // In: kernels and their buffers.  Out: all pieces done, in any order that the contract allows.
 #include "runtime/device/AlignedBuffer.h"
-#include "runtime/device/Denormals.h"
 #include "runtime/device/Launch.h"
 #include <algorithm>
 #include <atomic>
@@ -23,7 +22,6 @@ static bool isSmall(const cnn_kernel &kernel) {
 
 static void runPieces(Device &device, const cnn_kernel &kernel, void *const *buffers) {
   if (kernel.pieces == 1 || device.pool.threads() == 1 || isSmall(kernel)) {
-    const DenormalsAreZero inPieces;
     for (int64_t i = 0; i < kernel.pieces; ++i)
       kernel.run(buffers, device.backwards ? kernel.pieces - 1 - i : i);
     return;

@@ -98,7 +98,7 @@ Peak measurePeak(ThreadPool &pool, const std::string &features) {
   peak.flops64 = flops(pool, twice, bytes / 8);
   if (usable("avx512bf16") && __builtin_cpu_supports("avx512bf16"))
     peak.flops16 = flops(pool, avx512of16, 2 * bytes / 4);
-  // Far beyond a share of the last cache; and half of a core's own (256 KiB at least in every processor of these vectors).
+  // Far beyond a share of the last cache; within one, beyond a core's own; and half of a core's own (256 KiB at least in every processor of these vectors).
   constexpr size_t beyondCache = size_t(96) << 20, lastCache = size_t(8) << 20, withinCache = size_t(128) << 10;
   peak.memoryBytes = copyRate(pool, beyondCache, 1);
   peak.lastCacheBytes = copyRate(pool, lastCache, 1);

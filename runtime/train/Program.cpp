@@ -66,7 +66,7 @@ StepResult Program::trainStep(double lr, uint64_t step, uint64_t seed) {
   call.step = double(step);
   prepared = nullptr;
   device.backwards = false;
-  const DenormalsAreZero inStep; // once for all launches
+  const DenormalsAreZero inStep; // once for all launches: those of few pieces run here, without the pool
   const int32_t status = model.train_step.run(&call);
   tensors.changed();
   const double loss = element(arena.bytes() + model.train_step.loss_offset, elementKind());
@@ -111,7 +111,7 @@ void Program::inferOnce(const cnn_function &function, const void *x, int64_t use
   prepared = &function, preparedVersion = tensors.version();
   // Every second run goes through the weights from the end on: what the last run read last is still in the caches.
   device.backwards = weightsNearCaches && !device.backwards;
-  const DenormalsAreZero inRun; // once for all launches
+  const DenormalsAreZero inRun; // as in a step
   if (function.run(&call) != 0)
     fail(Exit::runFailed, "inference failed");
   std::memcpy(logits, arena.bytes() + function.logits_offset, size_t(useful * description.classes) * elementBytes(elementKind()));
