@@ -10,6 +10,12 @@ namespace cnnc {
 
 constexpr int64_t mostImages = 256; ///< of the panel
 
+/// Vectors of a strip whose rows are updated one behind the other: of weights that fill more pages than the processor has at hand, each row a whole page.
+static int64_t widestStaged(const TargetInfo &target, int64_t bytesOfWeights) {
+  constexpr int64_t page = 4 << 10, pagesAtHand = 2048, narrow = 32;
+  return bytesOfWeights > page * pagesAtHand ? page / target.vectorBytes : narrow;
+}
+
 bool denseFilterGradIsAtOnce(int64_t N) { return N <= mostImages; }
 
 int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, StoreLanes store) {
@@ -20,7 +26,7 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   const bool staged = store.reads();
   // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
   const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);
-  DenseStrips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, (staged ? 32 : 8) * lanes), fewestPieces / 4);
+  DenseStrips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, (staged ? widestStaged(k.target, I * O * bytes) : 8) * lanes), fewestPieces / 4);
   const int64_t chunk = strips.chunkWidth(), rows = evenSplit(O, denseTileRows(k.target)).front();
   // Several parts of the outputs where there are few strips.
   const int64_t parts = std::clamp<int64_t>(fewestPieces / strips.count(), 1, (O + rows - 1) / rows);

@@ -12,11 +12,17 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
-constexpr int64_t deepest = 128; ///< rows of b in a panel
-constexpr int64_t manyRows = 48; ///< of a, against what it costs to transpose a panel
+constexpr int64_t manyRows = 48; ///< of a, against what it costs to transpose a panel, or to wait for one from memory
 
 /// Vectors of columns in a strip. Rows of a matrix that the caches do not hold are read in longer runs, which they fetch ahead.
-int64_t widestOf(const TargetInfo &target, int64_t bytesOfB) { return bytesOfB > target.l2Bytes ? 16 : 8; }
+int64_t widestOf(const TargetInfo &target, bool isFar) {
+  constexpr int64_t run = 1 << 10; // bytes
+  return isFar ? run / target.vectorBytes : 8;
+}
+
+/// Rows of b in a panel. Each row of a matrix that comes from memory lies in a page of its own, and often in the sets of the others: where the products of few
+/// rows of a have to hide all that, few pages at a time.
+int64_t deepestOf(const DenseRows &d, bool isFar) { return isFar && !d.turned && d.N < manyRows ? 32 : 128; }
 
 /// Rows of a register tile: with as many as there are registers for, LLVM reads the panel ahead and keeps the sums on the stack.
 int64_t highest(const TargetInfo &target) { return target.registers >= 32 ? 12 : denseTileRows(target); }
@@ -25,7 +31,7 @@ int64_t highest(const TargetInfo &target) { return target.registers >= 32 ? 12 :
 int64_t lastOf(int64_t I, int64_t depth) { return I - (I - 1) / depth * depth; }
 
 /// Rows of b in a panel: parts of I as even as they can be of which the last is not less than a square.
-int64_t depthOf(int64_t I, int64_t lanes) {
+int64_t depthOf(int64_t I, int64_t lanes, int64_t deepest) {
   int64_t depth = evenSplit(I, deepest).front();
   while (depth < I && lastOf(I, depth) < lanes)
     --depth;
@@ -35,8 +41,8 @@ int64_t depthOf(int64_t I, int64_t lanes) {
 class Rows {
 public:
   Rows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c)
-      : k(k), d(d), element(element), a(a), b(b), c(c), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), depth(depthOf(d.I, lanes)),
-        strips(k, d.columns, lanes, widestOf(k.target, d.I * d.columns * bytes) * lanes, d.turned ? 8 : 4), chunk(strips.chunkWidth()), stride((depth + lanes - 1) / lanes * lanes) {
+      : k(k), d(d), element(element), a(a), b(b), c(c), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), bIsFar(d.I * d.columns * bytes > k.target.l2Bytes),
+        depth(depthOf(d.I, lanes, deepestOf(d, bIsFar))), strips(k, d.columns, lanes, widestOf(k.target, bIsFar) * lanes, d.turned ? 8 : 4), chunk(strips.chunkWidth()), stride((depth + lanes - 1) / lanes * lanes) {
     // Several parts of the rows where there are few strips, or more of them than scratch memory is to hold.
     const int64_t mostBytes = std::min<int64_t>(512 << 10, k.target.l2Bytes / 4), mostOfPart = mostBytes / ((stride + strips.chunks() * chunk) * bytes);
     const int64_t fewestPieces = d.turned ? 4 : 16, fewestOfPart = d.turned ? manyRows : denseTileRows(k.target);
@@ -67,7 +73,9 @@ private:
   const DenseRows &d;
   Type element;
   Value a, b, c;
-  int64_t lanes, bytes, depth;
+  int64_t lanes, bytes;
+  bool bIsFar; ///< b does not stay in the second-level cache
+  int64_t depth;
   DenseStrips strips;
   int64_t chunk, stride, perPart = 1, parts = 1;
   bool copies; ///< rows of a, which lie in the same sets of the caches
