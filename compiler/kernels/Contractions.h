@@ -89,6 +89,10 @@ constexpr int64_t filtersAhead = 48;
 inline int64_t vectorsOfLine(const TargetInfo &target) { return std::max<int64_t>(1, TargetInfo::lineBytes / target.vectorBytes); }
 /// Elements in a line, of which a vector has `lanes`.
 inline int64_t elementsOfLine(const TargetInfo &target, int64_t lanes) { return TargetInfo::lineBytes * lanes / target.vectorBytes; }
+/// Of a buffer, as it is stored.
+inline int64_t elementsOfLine(mlir::Value buffer) {
+  return TargetInfo::lineBytes * 8 / mlir::cast<mlir::MemRefType>(buffer.getType()).getElementTypeBitWidth();
+}
 /// In step number `step` of `steps`, its share of so many lines: `use(number)`; some lines fall into several steps where they are fewer.
 inline void shareOfStep(KernelBuilder &k, int64_t lines, mlir::Value step, int64_t steps, llvm::function_ref<void(mlir::Value)> use) {
   const int64_t ofStep = (lines + steps - 1) / steps;

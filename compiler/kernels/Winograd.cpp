@@ -101,7 +101,7 @@ public:
     u = c.filterInside ? k.scratch(element, c.form.cells() * insideCell(width)) : k.buffer(1), y = k.buffer(2);
     if (c.sourceBlock)
       square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
-    writesFar = cut.tiles % c.tileColumns() == 0 && c.N * c.OH * c.OW * c.O / ofLine(y) * TargetInfo::lineBytes > k.target.l2Bytes;
+    writesFar = cut.tiles % c.tileColumns() == 0 && c.N * c.OH * c.OW * c.O / elementsOfLine(y) * TargetInfo::lineBytes > k.target.l2Bytes;
     sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
     if (c.apart) {
       inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
@@ -249,14 +249,12 @@ private:
     Value from;
     int64_t ofStep = 0;
   };
-  /// Elements in a line of the caches.
-  static int64_t ofLine(Value buffer) { return TargetInfo::lineBytes * 8 / cast<MemRefType>(buffer.getType()).getElementTypeBitWidth(); }
 
   /// Some cells share a tap, and the `steps` of their register tiles share its lines; `group`: which tile of them.
   FilterAhead filterAhead(Value ob, Value p, Value group, const Chunk &chunk, Value firstChannel, int64_t steps) {
     if (!c.sourceBlock || c.tiles() > fewTiles || steps == 0)
       return {};
-    const int64_t line = ofLine(k.buffer(1)), width = chunk.vectors * lanes, taps = c.form.taps * c.form.taps, channels = channelsInside(), ofBlock = c.sourceBlock * width / line;
+    const int64_t line = elementsOfLine(k.buffer(1)), width = chunk.vectors * lanes, taps = c.form.taps * c.form.taps, channels = channelsInside(), ofBlock = c.sourceBlock * width / line;
     const int64_t cellsOfTap = std::max<int64_t>(1, c.form.cells() / taps), share = (channels * width / line + cellsOfTap - 1) / cellsOfTap;
     const int64_t ofStep = (share + steps * cut.groups - 1) / (steps * cut.groups);
     Value behind = k.add(firstChannel, channels), goesOn = k.less(behind, k.constant(c.C));
@@ -271,14 +269,14 @@ private:
   /// of the map: rows of tiles write whole rows. `group`: which register tile of cell p asks for its share.
   void askForOutputs(Value ob, const Chunk &chunk, Value p, Value group) {
     const int64_t rows = cut.tiles / c.tileColumns(), ofImage = c.tileRows(), m = c.form.outputs; // of tiles
-    const int64_t pixels = (rows % ofImage == 0 ? rows / ofImage * c.OH : rows * m) * c.OW, ofPixel = (chunk.vectors * lanes + ofLine(y) - 1) / ofLine(y);
+    const int64_t pixels = (rows % ofImage == 0 ? rows / ofImage * c.OH : rows * m) * c.OW, ofPixel = (chunk.vectors * lanes + elementsOfLine(y) - 1) / elementsOfLine(y);
     const int64_t calls = c.form.cells() * cut.groups, share = (pixels * ofPixel + calls - 1) / calls;
     Value row = k.div(firstTile, c.tileColumns()), line = k.mul(k.add(k.mul(p, cut.groups), group), share);
     Value pixel = k.mul(k.add(k.mul(k.div(row, ofImage), c.OH), k.mul(k.mod(row, ofImage), m)), c.OW);
     Value from = k.add(k.add(k.mul(pixel, c.O), k.mul(ob, c.block)), chunk.start);
     for (int64_t t = 0; t < share; ++t) {
       Value of = k.add(line, t);
-      k.prefetch(y, k.add(from, k.add(k.mul(k.div(of, ofPixel), c.O), k.mul(k.mod(of, ofPixel), ofLine(y)))), KernelBuilder::Second, /*isWrite=*/true);
+      k.prefetch(y, k.add(from, k.add(k.mul(k.div(of, ofPixel), c.O), k.mul(k.mod(of, ofPixel), elementsOfLine(y)))), KernelBuilder::Second, /*isWrite=*/true);
     }
   }
 
@@ -319,7 +317,7 @@ private:
       askForOutputs(ob, chunk, p, k.div(slot, group));
     auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
       for (int64_t t = 0; t < next.ofStep; ++t)
-        k.prefetch(k.buffer(1), k.add(next.from, k.mul(k.add(k.mul(k.div(ch, unroll), next.ofStep), t), ofLine(k.buffer(1)))));
+        k.prefetch(k.buffer(1), k.add(next.from, k.mul(k.add(k.mul(k.div(ch, unroll), next.ofStep), t), elementsOfLine(k.buffer(1)))));
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors && fetches; v += vectorsOfLine(k.target))

@@ -3,84 +3,18 @@
 // second-level cache while runs of tiles pass over them, one group of rows of cells after the other. A piece that has all tiles ends its block itself,
 // where they are one run each register tile's sums before the next one's begin; else a second kernel adds the parts in order.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/MapsAhead.h"
 #include "compiler/kernels/Products.h"
+#include "compiler/kernels/WinogradSums.h"
 #include "compiler/kernels/WinogradTransforms.h"
 #include "compiler/target/Tiles.h"
+
+#include <optional>
 
 using namespace mlir;
 
 namespace cnnc {
 namespace {
-
-/// What becomes of dw's lanes from output `lane` of a block on, at a tap.
-using UseTap = llvm::function_ref<void(Value lane, int64_t tap, Value value)>;
-
-/// How much of an axis of `extent` the block has that begins at `number * size`.
-Value partOf(KernelBuilder &k, Value number, int64_t size, int64_t extent) {
-  return extent % size == 0 ? k.constant(size) : k.min(k.constant(size), k.sub(k.constant(extent), k.mul(number, size)));
-}
-Value channelsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock) { return partOf(k, channelBlock, f.channels, f.conv.C); }
-Value outputsOf(KernelBuilder &k, const WinogradFilterGrad &f, Value outputBlock, int64_t lanes) {
-  return partOf(k, outputBlock, f.outputs, f.conv.paddedOutputs(lanes));
-}
-
-/// Sums of `channels` channels x `outputs` outputs of a block, [cells][channels][outputs], from `from` on; their own begin at `firstChannel`, `firstOutput`.
-struct Sums {
-  Value memory, from;
-  int64_t row, cell; ///< elements from channel to channel, and from cell to cell
-  Value channels, outputs;
-  Value firstChannel, firstOutput;
-};
-
-/// Those of a whole block.
-Sums sumsOfBlock(KernelBuilder &k, const WinogradFilterGrad &f, Value memory, Value from, Value channelBlock, Value outputBlock, int64_t lanes) {
-  return {memory, from, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
-}
-
-/// dw of one channel of `s`: G^T (sum of the parts) G.
-void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, const Sums &s, Value channel, int64_t lanes, UseTap use) {
-  const WinogradConv &c = f.conv;
-  // Cells in the order of their groups.
-  SmallVector<int64_t> rowPlaces(c.form.side());
-  int64_t place = 0;
-  for (const auto &rows : c.form.rowGroups())
-    for (int64_t row : rows)
-      rowPlaces[row] = place++;
-  k.loop(k.constant(0), s.outputs, lanes, [&](Value lane) {
-    Value first = k.add(k.add(s.from, k.mul(channel, s.row)), lane);
-    SmallVector<Value> u;
-    for (int64_t p = 0; p < c.form.cells(); ++p)
-      u.push_back(k.load(s.memory, k.add(first, p * s.cell), lanes));
-    u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
-      SmallVector<Value> next;
-      Value at = k.add(first, k.mul(part, f.blocks() * f.blockSums()));
-      for (auto [p, sum] : llvm::enumerate(carried))
-        next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(s.memory, k.add(at, p * s.cell), lanes)));
-      return next;
-    });
-    transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; }, [&](int64_t t, Value value) { use(lane, t, value); });
-  });
-}
-
-/// Where in dw an output of a block stands, at the first tap.
-Value placeOf(KernelBuilder &k, const WinogradFilterGrad &f, Value channelBlock, Value channel, Value outputBlock, Value output, int64_t lanes) {
-  const WinogradConv &c = f.conv;
-  Value o = k.add(k.mul(outputBlock, f.outputs), output);
-  const int64_t padded = c.paddedBlock(lanes);
-  Value to = k.add(k.mul(k.div(o, padded), f.taps() * c.C * c.block), k.add(k.mul(channelBlock, f.channels * c.block), k.mul(channel, c.block)));
-  return k.add(to, k.mod(o, padded));
-}
-
-/// Stores the lanes of `value` that the filter block has, from its lane `inBlock` on.
-void storeInBlock(KernelBuilder &k, const WinogradConv &c, StoreLanes store, Value value, Value to, Value inBlock, int64_t lanes) {
-  if (c.block % lanes == 0)
-    return store(value, to, lanes);
-  auto when = [&](arith::CmpIPredicate predicate, int64_t width) {
-    k.when(k.b.createOrFold<arith::CmpIOp>(k.loc, predicate, inBlock, k.constant(c.block - lanes)), [&] { store(value, to, width); });
-  };
-  when(arith::CmpIPredicate::sle, lanes);
-  when(arith::CmpIPredicate::sgt, c.block % lanes);
-}
 
 class Grad {
 public:
@@ -101,7 +35,8 @@ public:
     if (!f.stripes && T < perPart && perPart <= 2 * most && perPart * tileBytes <= std::min(room, k.target.l2Bytes / 4))
       T = perPart; // the sums are made at once, and neither cleared nor added to
     T = (evenSplit(perPart, T).front() + perSlot - 1) / perSlot * perSlot;
-    int64_t slots = T / perSlot;
+    slots = T / perSlot;
+    const bool isFar = slots >= slotsOfStep && c.N * (c.H * c.W * c.C + c.OH * c.OW * c.O) * bytes > k.target.l2Bytes;
 
     Type unit = c.pairs ? Type(k.b.getI32Type()) : element;
     int64_t unitBytes = unit.getIntOrFloatBitWidth() / 8;
@@ -129,7 +64,11 @@ public:
         channelBlock = k.div(block, f.outputBlocks), outputBlock = k.mod(block, f.outputBlocks);
         clear();
         k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
-          runsOf(tiles, T, [&](Value from, Value count) { addGroup(group, from, count); });
+          runsOf(tiles, T, [&](Value from, Value count) {
+            if (isFar)
+              willReadPiece(k.add(k.mul(block, f.groups()), group), k.div(k.sub(from, tiles.first), T), (perPart + T - 1) / T);
+            addGroup(group, from, count);
+          });
         });
         endStripe();
       });
@@ -146,7 +85,11 @@ public:
     }
     clear();
     runsOf(tiles, T, [&](Value from, Value count) {
-      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) { addGroup(group, from, count); });
+      k.loop(k.constant(0), k.constant(f.groups()), 1, [&](Value group) {
+        if (isFar)
+          willReadRun(group, k.add(from, T), tiles);
+        addGroup(group, from, count);
+      });
     });
     if (ends)
       end(sumsOfBlock());
@@ -164,10 +107,14 @@ private:
   Products products;
   Value x, dy, inputs, grads, sums, target; ///< target: where in sums the piece's own begin
   Value channelBlock, outputBlock;
+  int64_t slots = 1; ///< of a run of tiles
   int64_t inputCell = 0, gradCell = 0;
   bool atOnce = false; ///< one run has all tiles of a piece
   bool inNear = false; ///< the sums of a register tile end before the next one's begin, in the first-level cache
   int64_t nearCell = 0;
+  static constexpr int64_t slotsOfStep = 4; ///< of the loop in a register tile
+  std::optional<MapsAhead> ahead;           ///< what comes behind the tiles under way, where it is far
+  Value firstStep;                          ///< the number of their group's first step
 
   struct Tiles {
     Value first, last;
@@ -181,6 +128,37 @@ private:
     const bool even = c.tiles() % tiles.most == 0 && tiles.most % T == 0;
     k.loop(tiles.first, tiles.last, T, [&](Value from) { use(from, even ? k.constant(T) : k.min(k.constant(T), k.sub(tiles.last, from))); });
   }
+  int64_t stepsOfGroup() const {
+    int64_t registerTiles = 0;
+    for (const LaneChunk &chunk : laneChunks(f.outputs, lanes))
+      registerTiles += f.channels / heightOf(chunk);
+    return f.cells() * registerTiles * (slots / slotsOfStep);
+  }
+  /// The next piece of the stripes reads whole images; `round`: which block and group of this one, `run`: which of its `runs`.
+  void willReadPiece(Value round, Value run, int64_t runs) {
+    const int64_t images = f.stripes.imagesOfPiece, ofX = c.H * c.W * c.C, ofY = c.OH * c.OW * c.O;
+    Value image = k.mul(k.add(k.piece, 1), images);
+    ahead.emplace(k, std::array<MapsAhead::Map, 2>{{{x, k.mul(image, ofX), images * c.H * c.W, c.C, c.C}, {dy, k.mul(image, ofY), images * c.OH * c.OW, c.O, c.O}}},
+                  f.blocks() * f.groups() * runs * stepsOfGroup());
+    firstStep = k.mul(k.add(k.mul(round, runs), run), stepsOfGroup());
+  }
+  /// The run of tiles from `tile` on, or the first one of the next piece.
+  void willReadRun(Value group, Value tile, const Tiles &tiles) {
+    const int64_t ofImage = c.tileRows() * c.tileColumns(), m = c.form.outputs, count = slots * products.perUnit();
+    Value goesOn = k.less(tile, tiles.last), piece = k.select(goesOn, k.piece, k.add(k.piece, 1)), rest = k.div(piece, f.outputBlocks);
+    tile = k.select(goesOn, tile, k.mul(k.div(rest, f.channelBlocks), tiles.most));
+    // Of rows of tiles that a run has in part, the pixels below come first.
+    Value image = k.div(tile, ofImage), row = k.add(k.mul(k.div(k.mod(tile, ofImage), c.tileColumns()), m), count % c.tileColumns() ? m : 0);
+    auto map = [&](Value memory, Value first, int64_t H, int64_t W, int64_t C, Value block, int64_t ofBlock) {
+      Value pixel = k.mul(k.add(k.mul(image, H), first), W);
+      return MapsAhead::Map{memory, k.add(k.mul(pixel, C), k.mul(block, ofBlock)), (count * H * W + ofImage - 1) / ofImage, std::min(C, ofBlock), C};
+    };
+    ahead.emplace(k, std::array<MapsAhead::Map, 2>{{map(x, k.add(row, c.form.taps - 1 - c.PT), c.H, c.W, c.C, k.mod(rest, f.channelBlocks), f.channels),
+                                                   map(dy, row, c.OH, c.OW, c.O, k.mod(piece, f.outputBlocks), f.outputs)}},
+                  f.groups() * stepsOfGroup());
+    firstStep = k.mul(group, stepsOfGroup());
+  }
+
   /// The sums of a block start from zero, unless they are made at once.
   void clear() {
     Value zero = k.zeroVector(element, lanes);
@@ -202,7 +180,7 @@ private:
     });
   }
 
-  Sums sumsOfBlock() { return cnnc::sumsOfBlock(k, f, sums, target, channelBlock, outputBlock, lanes); }
+  WinogradSums sumsOfBlock() { return WinogradSums::ofBlock(k, f, sums, target, channelBlock, outputBlock, lanes); }
 
   /// The gradient of all tiles, register tile after register tile: its products in all cells, and what ends them.
   void gradOfTiles(Value from, Value count) {
@@ -218,7 +196,7 @@ private:
       k.loop(k.constant(0), channels, height, [&](Value ch) {
         throughChunks(k, chunks, [&](Value start, const LaneChunk &chunk) {
           const int64_t row = chunk.vectors * lanes;
-          Sums s{sums, target, row, nearCell, k.min(k.constant(height), k.sub(channels, ch)), k.constant(row), ch, start};
+          WinogradSums s{sums, target, row, nearCell, k.min(k.constant(height), k.sub(channels, ch)), k.constant(row), ch, start};
           k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
             if (store.reads())
               announce(ch, height, start, chunk.vectors, p, c.form.cells());
@@ -253,7 +231,7 @@ private:
       Value sum = arith::AddFOp::create(k.b, k.loc, k.load(k.buffer(2), place, lanes, width), value);
       k.store(arith::SelectOp::create(k.b, k.loc, isFirst, value, sum), k.buffer(2), place, width);
     };
-    const Sums s = sumsOfBlock();
+    const WinogradSums s = sumsOfBlock();
     k.loop(k.constant(0), s.channels, 1, [&](Value channel) {
       endChannel(k, f, transforms, s, channel, lanes, [&](Value lane, int64_t tap, Value value) {
         Value place = k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block);
@@ -262,7 +240,7 @@ private:
     });
   }
 
-  void end(const Sums &s) {
+  void end(const WinogradSums &s) {
     const int64_t tapStride = c.C * c.block, padded = c.paddedBlock(lanes);
     const bool inRuns = store.reads() || inNear;
     auto inBlock = [&](Value output) { return k.mod(k.add(k.mul(outputBlock, f.outputs), k.add(s.firstOutput, output)), padded); };
@@ -352,17 +330,22 @@ private:
   }
   void product(Value p, Value target, Value count, Value cell, int64_t outputs) {
     const auto chunks = laneChunks(outputs, lanes);
+    int64_t before = 0; // register tiles
     for (const auto &[number, chunk] : llvm::enumerate(chunks)) {
       const int64_t height = heightOf(chunk), tilesOfChunk = f.channels / height, parts = c.form.cells() * tilesOfChunk * int64_t(chunks.size());
       k.loop(k.constant(0), channelsOf(k, f, channelBlock), height, [&, number = number, chunk = chunk](Value ch) {
+        Value step;
+        if (ahead)
+          step = k.add(firstStep, k.add(k.mul(p, stepsOfGroup() / f.cells()), k.mul(k.add(k.div(ch, height), before), slots / slotsOfStep)));
         if (atOnce && store.reads())
           announce(k.constant(0), f.channels, k.constant(0), f.outputs / lanes,
                    k.add(k.mul(k.add(k.mul(cell, int64_t(chunks.size())), int64_t(number)), tilesOfChunk), k.div(ch, height)), parts);
         registerTile(p, ch, k.constant(chunk.start), height, chunk.vectors, count, [&](int64_t i, int64_t v) {
           Value at = k.add(target, k.add(k.mul(p, f.cell), k.mul(k.add(ch, i), f.outputs)));
           return k.add(at, chunk.start + v * lanes);
-        });
+        }, step);
       });
+      before += tilesOfChunk;
     }
   }
   /// Channels of a register tile.
@@ -374,8 +357,10 @@ private:
       height *= 2;
     return height;
   }
-  /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in cell p: `address` tells where they are.
-  void registerTile(Value p, Value ch, Value start, int64_t height, int64_t vectors, Value count, llvm::function_ref<Value(int64_t i, int64_t v)> address) {
+  /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in cell p: `address` tells where they are. `firstStep`: the
+  /// number of its first step, if it asks for what is ahead.
+  void registerTile(Value p, Value ch, Value start, int64_t height, int64_t vectors, Value count, llvm::function_ref<Value(int64_t i, int64_t v)> address,
+                    Value firstStep = {}) {
     SmallVector<Value> sum;
     for (int64_t i = 0; i < height; ++i)
       for (int64_t v = 0; v < vectors; ++v)
@@ -393,11 +378,12 @@ private:
       }
       return a;
     };
-    constexpr int64_t unroll = 4;
-    Value whole = k.mul(k.div(count, unroll), unroll);
-    sum = k.loop(k.constant(0), whole, unroll, sum, [&](Value t, ValueRange carried) {
+    Value whole = k.mul(k.div(count, slotsOfStep), slotsOfStep), asks = firstStep ? ahead->asks(firstStep) : Value();
+    sum = k.loop(k.constant(0), whole, slotsOfStep, sum, [&](Value t, ValueRange carried) {
       SmallVector<Value> s(carried);
-      for (int64_t u = 0; u < unroll; ++u)
+      if (asks)
+        k.when(asks, [&] { ahead->ask(k.add(firstStep, k.div(t, slotsOfStep))); });
+      for (int64_t u = 0; u < slotsOfStep; ++u)
         s = step(k.add(t, u), s);
       return s;
     });
@@ -437,24 +423,6 @@ int64_t buildWinogradFilterGrad(KernelBuilder &k, const WinogradFilterGrad &f, T
   int64_t pieces = Grad(k, f, element, store).run();
   k.finish();
   return pieces;
-}
-
-int64_t buildWinogradFilterGradEnd(KernelBuilder &k, const WinogradFilterGrad &f, Type element, StoreLanes store) {
-  const WinogradConv &c = f.conv;
-  WinogradTransforms transforms(k, c, element);
-  const int64_t lanes = k.lanes(element);
-  // A piece is one input channel.
-  Value channelBlock = k.div(k.piece, f.channels), channel = k.mod(k.piece, f.channels);
-  k.loop(k.constant(0), k.constant(f.outputBlocks), 1, [&](Value outputBlock) {
-    Value from = k.mul(k.add(k.mul(channelBlock, f.outputBlocks), outputBlock), f.blockSums());
-    const Sums s = sumsOfBlock(k, f, k.buffer(0), from, channelBlock, outputBlock, lanes);
-    endChannel(k, f, transforms, s, channel, lanes, [&](Value lane, int64_t tap, Value value) {
-      Value inBlock = k.mod(k.add(k.mul(outputBlock, f.outputs), lane), c.paddedBlock(lanes));
-      storeInBlock(k, c, store, value, k.add(placeOf(k, f, channelBlock, channel, outputBlock, lane, lanes), tap * c.C * c.block), inBlock, lanes);
-    });
-  });
-  k.finish();
-  return c.C;
 }
 
 } // namespace cnnc
