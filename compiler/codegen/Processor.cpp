@@ -87,6 +87,7 @@ Expected<Processor> makeProcessor(const std::string &mcpu, OptimisationLevel lev
   bool avx512 = has("avx512f") && has("avx512vl") && has("avx512bw") && has("avx512dq");
   p.info.vectorBytes = avx512 ? 64 : has("avx") ? 32 : 16;
   p.info.registers = avx512 ? 32 : 16;
+  p.info.nearLastCache = StringRef(p.cpu).starts_with("znver");
   p.info.dotsPairs = avx512 && has("avx512bf16");
   // Tiles need the optimiser: LLVM makes no code of these kernels without it.
   p.info.amx = p.info.dotsPairs && has("amx-tile") && has("amx-bf16") && level == OptimisationLevel::Full;

@@ -23,7 +23,8 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   const int64_t lanes = k.lanes(element), bytes = k.target.vectorBytes / lanes;
   // An update reads and writes what is far larger than the caches: a tile's gradients wait in scratch memory until whole rows of the strip are updated,
   // one behind the other, as memory is read best. Meanwhile it is asked for what they will read.
-  const bool staged = store.reads();
+  constexpr int64_t fewBytes = 2 << 20; // of weights, near in the last cache
+  const bool staged = store.reads() && !(k.target.nearLastCache && I * O * bytes <= fewBytes);
   // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
   const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);
   DenseStrips strips(k, I, lanes, std::clamp(room / (2 * lanes) * 2 * lanes, 2 * lanes, (staged ? widestStaged(k.target, I * O * bytes) : 8) * lanes), fewestPieces / 4);

@@ -44,6 +44,7 @@ struct TargetInfo {
   bool splitsF32 = false;   ///< f32 is multiplied in tiles, as three products of bf16 (precision bf16x3); amx holds too
   TileChoice choice;        ///< for the kernel that is being made
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20;
+  bool nearLastCache = false; ///< it runs at the cores' clock, several times as fast as memory (AMD's Zen; on a Xeon it is hardly faster)
   static constexpr int64_t lineBytes = 64;    ///< of the caches
   static constexpr int64_t aliasBytes = 4096; ///< apart are lines of one set of the first-level cache
   int64_t chainBytes = 3 << 20; ///< what the launches of a chain may touch in a unit: the second-level cache and a share of the third
