@@ -60,7 +60,7 @@ ObjectStore::ObjectStore(const Processor &processor, OptimisationLevel level) : 
   const TargetInfo &t = processor.info;
   salt = hex(hashOf((*code)->getBuffer())) + " " LLVM_VERSION_STRING " " + processor.machine->getTargetCPU().str() + " " +
          processor.machine->getTargetFeatureString().str() + " " + std::to_string(int(level));
-  for (int64_t n : {t.vectorBytes, t.registers, t.l1Bytes, t.l2Bytes, int64_t(t.winograd), int64_t(t.nearLastCache)})
+  for (int64_t n : {t.vectorBytes, t.registers, t.l1Bytes, t.l2Bytes, int64_t(t.winograd)})
     salt += " " + std::to_string(n);
 }
 

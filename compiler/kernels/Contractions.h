@@ -97,7 +97,7 @@ inline int64_t elementsOfLine(mlir::Value buffer) {
 inline void shareOfStep(KernelBuilder &k, int64_t lines, mlir::Value step, int64_t steps, llvm::function_ref<void(mlir::Value)> use) {
   const int64_t ofStep = (lines + steps - 1) / steps;
   for (int64_t t = 0; t < ofStep; ++t)
-    use(ofStep > 1 ? k.add(k.mul(step, ofStep), t) : k.div(k.mul(step, lines), steps));
+    use(ofStep > 1 ? k.add(k.mul(step, ofStep), t) : lines == steps ? step : k.div(k.mul(step, lines), steps));
 }
 /// Whether a tile is the whole map of one image: rows are short, and each filter is read once for all of them.
 bool takesWholeMap(const GatherConv &c, int64_t lanes);

@@ -22,8 +22,8 @@ int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, 
   constexpr int64_t fewestPieces = 16;
   const int64_t lanes = k.lanes(element), bytes = k.target.vectorBytes / lanes;
   // An update reads and writes what is far larger than the caches: a tile's gradients wait in scratch memory until whole rows of the strip are updated,
-  // one behind the other, as memory is read best. Meanwhile it is asked for what they will read.
-  constexpr int64_t fewBytes = 2 << 20; // of weights, near in the last cache
+  // one behind the other, as memory is read best. Meanwhile it is asked for what they will read. A last cache that is near holds few weights near enough.
+  constexpr int64_t fewBytes = 2 << 20;
   const bool staged = store.reads() && !(k.target.nearLastCache && I * O * bytes <= fewBytes);
   // Each row of the panel serves a whole register tile, so the second-level cache is near enough.
   const int64_t images = std::min(N, mostImages), room = k.target.l2Bytes / 8 / (images * bytes);

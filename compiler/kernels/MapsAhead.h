@@ -20,31 +20,28 @@ public:
 
   /// Of `steps` steps the last ones ask: what comes stays in the caches for a short time alone.
   MapsAhead(KernelBuilder &k, const std::array<Map, 2> &maps, int64_t steps) : k(k), maps(maps) {
-    int64_t needed = 0;
-    for (size_t i = 0; i < maps.size(); ++i) {
-      ofStep[i] = (lines(maps[i]) + steps - 1) / steps;
-      needed = std::max(needed, (lines(maps[i]) + ofStep[i] - 1) / ofStep[i]);
+    for (const Map &map : maps) {
+      const int64_t ofStep = (lines(map) + steps - 1) / steps;
+      asking = std::max(asking, (lines(map) + ofStep - 1) / ofStep);
     }
-    first = steps - needed;
+    first = steps - asking;
   }
 
   /// Whether step number `step` asks.
   mlir::Value asks(mlir::Value step) { return k.less(k.constant(first - 1), step); }
   /// The share of step number `step`, one that asks.
   void ask(mlir::Value step) {
-    mlir::Value number = k.sub(step, k.constant(first));
-    for (size_t m = 0; m < maps.size(); ++m)
-      for (int64_t i = 0; i < ofStep[m]; ++i) {
-        mlir::Value at = k.add(k.mul(number, ofStep[m]), i), pixel = k.div(at, linesOfPixel(maps[m])), line = k.mod(at, linesOfPixel(maps[m]));
-        k.prefetch(maps[m].memory, k.add(maps[m].from, k.add(k.mul(pixel, maps[m].pixel), k.mul(line, elementsOfLine(maps[m].memory)))));
-      }
+    for (const Map &map : maps)
+      shareOfStep(k, lines(map), k.sub(step, k.constant(first)), asking, [&](mlir::Value at) {
+        mlir::Value pixel = k.div(at, linesOfPixel(map)), line = k.mod(at, linesOfPixel(map));
+        k.prefetch(map.memory, k.add(map.from, k.add(k.mul(pixel, map.pixel), k.mul(line, elementsOfLine(map.memory)))));
+      });
   }
 
 private:
   KernelBuilder &k;
   std::array<Map, 2> maps;
-  std::array<int64_t, 2> ofStep{};
-  int64_t first = 0;
+  int64_t asking = 0, first = 0; ///< how many steps ask, and the number of the first of them
 
   static int64_t linesOfPixel(const Map &map) { return (map.width + elementsOfLine(map.memory) - 1) / elementsOfLine(map.memory); }
   static int64_t lines(const Map &map) { return map.pixels * linesOfPixel(map); }

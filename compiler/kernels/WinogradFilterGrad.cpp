@@ -128,12 +128,13 @@ private:
     const bool even = c.tiles() % tiles.most == 0 && tiles.most % T == 0;
     k.loop(tiles.first, tiles.last, T, [&](Value from) { use(from, even ? k.constant(T) : k.min(k.constant(T), k.sub(tiles.last, from))); });
   }
-  int64_t stepsOfGroup() const {
+  int64_t stepsOfCell() const {
     int64_t registerTiles = 0;
     for (const LaneChunk &chunk : laneChunks(f.outputs, lanes))
       registerTiles += f.channels / heightOf(chunk);
-    return f.cells() * registerTiles * (slots / slotsOfStep);
+    return registerTiles * (slots / slotsOfStep);
   }
+  int64_t stepsOfGroup() const { return f.cells() * stepsOfCell(); }
   /// The next piece of the stripes reads whole images; `round`: which block and group of this one, `run`: which of its `runs`.
   void willReadPiece(Value round, Value run, int64_t runs) {
     const int64_t images = f.stripes.imagesOfPiece, ofX = c.H * c.W * c.C, ofY = c.OH * c.OW * c.O;
@@ -336,7 +337,7 @@ private:
       k.loop(k.constant(0), channelsOf(k, f, channelBlock), height, [&, number = number, chunk = chunk](Value ch) {
         Value step;
         if (ahead)
-          step = k.add(firstStep, k.add(k.mul(p, stepsOfGroup() / f.cells()), k.mul(k.add(k.div(ch, height), before), slots / slotsOfStep)));
+          step = k.add(firstStep, k.add(k.mul(p, stepsOfCell()), k.mul(k.add(k.div(ch, height), before), slots / slotsOfStep)));
         if (atOnce && store.reads())
           announce(k.constant(0), f.channels, k.constant(0), f.outputs / lanes,
                    k.add(k.mul(k.add(k.mul(cell, int64_t(chunks.size())), int64_t(number)), tilesOfChunk), k.div(ch, height)), parts);
