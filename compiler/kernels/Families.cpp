@@ -2,7 +2,8 @@
 // In: linalg.generic with cnn.kernel and cnn.geometry.  Out: launches.
 #include "compiler/kernels/Amx.h"
 #include "compiler/kernels/Lowering.h"
-#include "compiler/kernels/Windows.h"
+#include "compiler/kernels/PoolFusion.h"
+#include "compiler/kernels/PoolSource.h"
 
 using namespace mlir;
 
@@ -28,14 +29,15 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   auto elementOf = [](Value v) { return cast<ShapedType>(v.getType()).getElementType(); };
   Value result = op->getResult(0);
   Type element = computedIn(elementOf(result));
+  if (family == "maxpool" || family == "avgpool")
+    return pool(op, g, family == "maxpool");
   auto first = ref(op.getInputs()[0]);
   if (failed(first))
     return failure();
   std::string key = g.text(); // what a kernel is made from, beside its family and the types of its buffers
   int64_t inputs = g.N * g.H * g.W * g.C, outputs = g.N * g.OH * g.OW * g.O, filter = g.O * g.KH * g.KW * (g.C / g.G);
-  // The second operand of pools is a window or a constant: it has no place and needs none.
-  bool pool = family == "maxpool" || family == "avgpool" || family == "avgpool_grad";
-  FailureOr<Ref> second = pool ? FailureOr<Ref>(Ref()) : ref(op.getInputs()[1]);
+  // The second operand of a mean's gradient is a constant: it has no place and needs none.
+  FailureOr<Ref> second = family == "avgpool_grad" ? FailureOr<Ref>(Ref()) : ref(op.getInputs()[1]);
   if (failed(second))
     return failure();
   auto left = [&](int64_t elements) { return Memory{*first, elements, elementOf(op.getInputs()[0])}; };
@@ -141,20 +143,12 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
       x = packPairs(loc, PairPacking::neighbours(1, g.N, g.C), x), dy = packPairs(loc, PairPacking::neighbours(1, g.N, g.O), dy);
       filterGrad(op, family, key, f, dy, x);
     }
-  } else if (family == "maxpool") {
-    Type index = elementOf(op->getResult(1));
-    Memory y = made(outputs), indices{newBuffer(op->getResult(1)), outputs, index};
-    launch(loc, family, key, {ofImages(read(left(inputs)), g.N), ofImages(write(y), g.N), ofImages(write(indices), g.N)}, 0,
-           [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPool(k, g, element, index); });
   } else if (family == "maxpool_grad") { // dy, indices
     Memory indices = right(outputs), dx = made(inputs);
     where[result].cropped = padded;
     launch(loc, family, key, {ofImages(read(left(outputs)), g.N), ofImages(read(indices), g.N), ofImages(write(dx), g.N)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildMaxPoolGrad(k, g, element, indices.element); });
     program.launches.back().mayRenew = true;
-  } else if (family == "avgpool") {
-    launch(loc, family, key, {ofImages(read(left(inputs)), g.N), ofImages(write(made(outputs)), g.N)}, 0,
-           [&](KernelBuilder &k, ArrayRef<int>) { return buildAvgPool(k, g, element); });
   } else if (family == "avgpool_grad") {
     Memory dx = made(inputs);
     where[result].cropped = padded;
@@ -177,6 +171,51 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   } else {
     return op.emitOpError("is of an unknown family ") << family;
   }
+  return success();
+}
+
+linalg::GenericOp Lowering::programOf(linalg::GenericOp pool) {
+  Value x = pool.getInputs()[0];
+  if (auto pad = x.getDefiningOp<tensor::PadOp>(); pad && pad->hasOneUse())
+    x = pad.getSource();
+  auto program = x.getDefiningOp<linalg::GenericOp>();
+  return program && x.hasOneUse() && takesIn(pool, program) ? program : linalg::GenericOp();
+}
+
+bool Lowering::isTakenIn(linalg::GenericOp program) {
+  if (program->getNumResults() != 1 || !program->getResult(0).hasOneUse())
+    return false;
+  linalg::GenericOp pool = poolOf(*program->getResult(0).use_begin());
+  return pool && programOf(pool) == program;
+}
+
+LogicalResult Lowering::pool(linalg::GenericOp op, const WindowGeometry &g, bool isMax) {
+  auto memoryOf = [](Ref r, Value v) { return Memory{r, cast<ShapedType>(v.getType()).getNumElements(), cast<ShapedType>(v.getType()).getElementType()}; };
+  linalg::GenericOp program = programOf(op);
+  std::optional<NestPlan> plan;
+  if (program)
+    plan = planOfPool(program, g);
+  SmallVector<Argument> arguments;
+  std::string key = g.text();
+  for (auto [i, v] : llvm::enumerate(program ? program.getInputs() : op.getInputs().take_front())) {
+    auto r = ref(v);
+    if (failed(r))
+      return failure();
+    const bool isMap = !plan || plan->operands[i].r;
+    Memory m = memoryOf(*r, v);
+    if (!program)
+      m.elements = g.N * g.H * g.W * g.C; // behind a padding is the map itself
+    arguments.push_back(ofImages(read(m), isMap ? g.N : 0));
+  }
+  if (plan)
+    key += plan->text();
+  for (Value v : op->getResults())
+    arguments.push_back(ofImages(write(memoryOf(newBuffer(v), v)), g.N));
+  Type element = computedIn(cast<ShapedType>(op->getResult(0).getType()).getElementType());
+  launch(op.getLoc(), isMax ? "maxpool" : "avgpool", key, arguments, 0, [&](KernelBuilder &k, ArrayRef<int> numbers) {
+    const NestPlan *of = plan ? &*plan : nullptr;
+    return isMax ? buildMaxPool(k, g, element, cast<ShapedType>(op->getResult(1).getType()).getElementType(), of, numbers) : buildAvgPool(k, g, element, of, numbers);
+  });
   return success();
 }
 

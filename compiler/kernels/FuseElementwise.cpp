@@ -6,6 +6,7 @@
 // for others is computed again where a consumer reads all that it is made of anyway: the mask of a ReLU behind a normalisation, which takes its
 // gradient from the map before the normalisation.
 #include "compiler/kernels/Nest.h"
+#include "compiler/kernels/PoolFusion.h"
 #include "compiler/kernels/Program.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -50,6 +51,17 @@ SmallVector<Value> fullInputs(linalg::GenericOp g) {
     if (g.getMatchingIndexingMap(o).isIdentity() && g.getMatchingIndexingMap(o).getNumResults() == g.getNumLoops())
       inputs.push_back(o->get());
   return inputs;
+}
+
+/// What takes the place of the maps that a generic reads: those, and maps of windows.
+int streamsOf(linalg::GenericOp g) {
+  return llvm::count_if(g.getDpsInputOperands(), [&](OpOperand *o) { return g.getMatchingIndexingMap(o).getNumResults() == g.getNumLoops(); });
+}
+
+/// Whether the windows of both, where they have some, are the same.
+bool haveEqualWindows(linalg::GenericOp x, linalg::GenericOp y) {
+  auto ofX = windowsOf(x), ofY = windowsOf(y);
+  return succeeded(ofX) && succeeded(ofY) && (ofX->cells() == 1 || ofY->cells() == 1 || *ofX == *ofY);
 }
 
 /// A splat constant operand becomes a scalar in the body.
@@ -129,25 +141,28 @@ void maskByResult(linalg::GenericOp relu) {
   });
 }
 
-/// Whether `producer` may go into all its consumers.
+/// Whether `producer` may go into all its consumers. One of them may be a pool, in front of which it then stays, for the pool's kernel.
 bool shouldInline(linalg::GenericOp producer) {
   if (producer->getNumResults() != 1)
     return false;
   llvm::SmallPtrSet<Operation *, 4> consumers;
+  int pools = 0;
   for (OpOperand &use : producer->getResult(0).getUses()) {
+    if (linalg::GenericOp pool = poolOf(use); pool && ++pools == 1 && takesIn(pool, producer))
+      continue;
     auto consumer = dyn_cast<linalg::GenericOp>(use.getOwner());
-    if (!consumer || !isConsumer(consumer) || !linalg::areElementwiseOpsFusable(&use))
+    if (!consumer || !isConsumer(consumer) || !linalg::areElementwiseOpsFusable(&use) || !haveEqualWindows(producer, consumer))
       return false;
     consumers.insert(consumer);
   }
-  int m = consumers.size(), k = fullInputs(producer).size();
-  if (m == 0)
+  int m = consumers.size() + pools, k = fullInputs(producer).size();
+  if (consumers.empty())
     return false;
   if (m > 1 && isCostly(producer))
     return false;
   constexpr int mostInputs = 6; // streams that prefetching keeps up with
   for (Operation *c : consumers)
-    if (int(fullInputs(cast<linalg::GenericOp>(c)).size()) - 1 + k > mostInputs)
+    if (streamsOf(cast<linalg::GenericOp>(c)) - 1 + streamsOf(producer) > mostInputs)
       return false;
   return m * k <= k + 1 + m;
 }
@@ -156,7 +171,7 @@ bool shouldInline(linalg::GenericOp producer) {
 bool shouldRecompute(linalg::GenericOp producer, OpOperand &use) {
   auto consumer = dyn_cast<linalg::GenericOp>(use.getOwner());
   if (producer->getNumResults() != 1 || isCostly(producer) || !consumer || !isConsumer(consumer) || !linalg::areElementwiseOpsFusable(&use) ||
-      !consumer.getMatchingIndexingMap(&use).isIdentity())
+      !consumer.getMatchingIndexingMap(&use).isIdentity() || !haveEqualWindows(producer, consumer))
     return false;
   const SmallVector<Value> read = fullInputs(consumer), made = fullInputs(producer);
   return !made.empty() && llvm::all_of(made, [&](Value v) { return llvm::is_contained(read, v); });
@@ -208,6 +223,7 @@ void fuseElementwise(Operation *function) {
   for (linalg::GenericOp g : order)
     if (isRelu(g))
       maskByResult(g);
+  const SmallVector<linalg::GenericOp> pools = gatherPools(function);
 
   // Producers first: what a producer has taken in is part of it when its own turn comes. Fusing replaces the consumer, so the walk starts
   // again behind the operation that was treated.
@@ -219,7 +235,13 @@ void fuseElementwise(Operation *function) {
     auto producer = cast<linalg::GenericOp>(op);
     if (!shouldInline(producer))
       continue;
-    while (!producer->use_empty() && succeeded(inlineInto(producer, *producer->getResult(0).use_begin(), rewriter)))
+    auto reader = [&]() -> OpOperand * {
+      for (OpOperand &use : producer->getUses())
+        if (!poolOf(use))
+          return &use;
+      return nullptr;
+    };
+    for (OpOperand *use = reader(); use && succeeded(inlineInto(producer, *use, rewriter)); use = reader())
       ;
     it = std::next(Block::iterator(producer));
     if (producer->use_empty())
@@ -230,6 +252,7 @@ void fuseElementwise(Operation *function) {
       for (auto producer = cast<linalg::GenericOp>(*it); OpOperand *use = recomputed(producer);)
         if (failed(inlineInto(producer, *use, rewriter)))
           break;
+  endGathering(function, pools);
   order.clear();
   function->walk([&](linalg::GenericOp g) {
     if (!g->hasAttr("cnn.kernel"))

@@ -231,6 +231,12 @@ private:
 
   LogicalResult lowerNest(linalg::GenericOp op);
 
+  /// The elementwise program that the kernel of `pool` takes in; null if it reads its map.
+  static linalg::GenericOp programOf(linalg::GenericOp pool);
+  /// Whether it has no launch of its own.
+  static bool isTakenIn(linalg::GenericOp program);
+  LogicalResult pool(linalg::GenericOp op, const WindowGeometry &g, bool isMax);
+
   /// Results: what must be alive at the end, and tensors that could not be written in place.
   LogicalResult finish();
 };

@@ -155,7 +155,7 @@ private:
     bool fromNarrow = false, fromPrecise = false;
     for (OpOperand *operand : g.getDpsInputOperands()) {
       AffineMap map = g.getMatchingIndexingMap(operand);
-      if (!map.isIdentity() || map.getNumResults() != g.getNumLoops())
+      if (map.getNumResults() != g.getNumLoops() || llvm::any_of(map.getResults(), llvm::IsaPred<AffineConstantExpr>)) // neither of pixels nor of windows
         continue;
       fromNarrow |= narrow.contains(operand->get());
       fromPrecise |= precise.contains(operand->get());

@@ -96,7 +96,8 @@ private:
     return {k.constant(0), k.constant(p.R)};
   }
 
-  static constexpr int64_t wideRun = 64;
+  /// Rows, or windows of them, whose sum is f32.
+  const int64_t wideRun = std::max<int64_t>(1, 64 / p.windows.cells());
 
   /// Short runs of rows in f32, added up in f64.
   SmallVector<Value> wideRows(Scope &scope, Value n, Value c, int64_t count, int64_t width, SmallVector<Value> acc) {
@@ -117,8 +118,16 @@ private:
     return rows(scope, n, c, count, width, acc, r0, r1);
   }
 
-  /// One chunk of one row: stores it, or adds it to `a`.
-  SmallVector<Value> row(const Scope &scope, const Position &at, int64_t count, int64_t width, SmallVector<Value> a) {
+  /// One chunk of one row, or of each cell of a window: stores it, or adds it to `a`.
+  SmallVector<Value> row(Scope scope, Position at, int64_t count, int64_t width, SmallVector<Value> a) {
+    askAhead(at, count);
+    loadWindow(scope, at, width, count);
+    for (at.cell = 0; at.cell < p.windows.cells(); ++at.cell)
+      a = cell(scope, at, count, width, std::move(a));
+    return a;
+  }
+
+  SmallVector<Value> cell(const Scope &scope, const Position &at, int64_t count, int64_t width, SmallVector<Value> a) {
     bool reduces = p.mode != NestPlan::Mode::Map;
     Scope inner = scope;
     if (reduces)
@@ -143,7 +152,7 @@ private:
       return row(k.constant(0), acc);
     // Narrow maps: several rows at once, so that the loop's own instructions do not count.
     constexpr int64_t inFlight = 4;
-    int64_t unroll = count >= inFlight ? 1 : inFlight / count;
+    int64_t unroll = std::max<int64_t>(1, inFlight / (count * p.windows.cells()));
     Value whole = r1;
     if (unroll > 1)
       whole = k.add(r0, k.mul(k.div(k.sub(r1, r0), unroll), unroll));
@@ -167,22 +176,9 @@ private:
       return false;
     if (p.cut == NestPlan::Cut::Samples && p.mode == NestPlan::Mode::ToChannels)
       return false;
-    auto keep = [&](Value v) {
-      unsigned level = varies.lookup(v);
-      if ((level & Channel) && !(level & Element) && !llvm::is_contained(kept, v) &&
-          llvm::any_of(v.getUses(), [&](OpOperand &use) {
-            Operation *user = use.getOwner();
-            return user == body().getTerminator() || isReplaced(*user) || varies[user->getResult(0)] == Element;
-          }))
-        kept.push_back(v);
-    };
-    for (BlockArgument a : body().getArguments())
-      keep(a);
-    for (Operation &o : body().without_terminator()) {
-      if (isa<linalg::IndexOp>(o))
-        return false;
-      keep(o.getResult(0));
-    }
+    if (llvm::any_of(body().without_terminator(), llvm::IsaPred<linalg::IndexOp>))
+      return false;
+    kept = keptOfChannels();
     constexpr int64_t stackBytes = 256 << 10;
     const int64_t bytes = floatType().getIntOrFloatBitWidth() / 8, ofSums = sums ? outputs() * (bytes + int64_t(sizeof(double))) : 0;
     return p.C * (int64_t(kept.size()) * bytes + ofSums) <= stackBytes &&
@@ -289,20 +285,22 @@ private:
         if (p.cut == NestPlan::Cut::Rows)
           r0 = range.first, r1 = range.second;
         return k.loop(r0, r1, 1, a, [&](Value r, ValueRange carried) {
-          Scope element = inner;
-          for (unsigned i = 0; i < outputs(); ++i)
-            element.vectors[accumulator(i)] = {carried[i]};
-          emit(Element, element, {n, r, c}, width, 1);
-          SmallVector<Value> next;
-          for (unsigned i = 0; i < outputs(); ++i) {
-            Value value = yielded(element, i, 0);
-            if (width < lanes) { // lanes beyond the end keep their sum
-              Value mask = vector::ConstantMaskOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getI1Type()), ArrayRef<int64_t>{width});
-              value = arith::SelectOp::create(k.b, k.loc, mask, value, carried[i]);
+          SmallVector<Value> sums(carried);
+          for (int64_t cell = 0; cell < p.windows.cells(); ++cell) {
+            Scope element = inner;
+            for (unsigned i = 0; i < outputs(); ++i)
+              element.vectors[accumulator(i)] = {sums[i]};
+            emit(Element, element, {n, r, c, cell}, width, 1);
+            for (unsigned i = 0; i < outputs(); ++i) {
+              Value value = yielded(element, i, 0);
+              if (width < lanes) { // lanes beyond the end keep their sum
+                Value mask = vector::ConstantMaskOp::create(k.b, k.loc, VectorType::get(lanes, k.b.getI1Type()), ArrayRef<int64_t>{width});
+                value = arith::SelectOp::create(k.b, k.loc, mask, value, sums[i]);
+              }
+              sums[i] = value;
             }
-            next.push_back(value);
           }
-          return next;
+          return sums;
         });
       };
       int64_t whole = p.C / lanes * lanes;

@@ -2,6 +2,7 @@
 // In: NestPlan, and where the loops stand.  Out: loads and operations, each at the level of what it varies with. The loops are Nest.cpp's.
 #pragma once
 
+#include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Nest.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -27,7 +28,8 @@ protected:
     DenseMap<Value, SmallVector<Value>> vectors;
   };
   struct Position {
-    Value n, r, c; ///< null where not known yet
+    Value n, r, c;    ///< null where not known yet
+    int64_t cell = 0; ///< of window r
   };
 
   KernelBuilder &k;
@@ -68,7 +70,7 @@ protected:
     for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
       const NestPlan::Strides &s = p.operands[i];
       unsigned v = Uniform;
-      if (isOutput(i))
+      if (isOutput(i) || s.of == NestPlan::Strides::Of::Cells)
         v = Element;
       else if (s.r)
         v = Element;
@@ -95,13 +97,22 @@ protected:
     }
   }
 
+  /// The pixel at a position, counted in its sample.
+  Value pixel(const Position &at) {
+    const PixelWindows &w = p.windows;
+    if (w.cells() == 1)
+      return at.r;
+    Value above = k.mul(k.div(at.r, w.across), w.cells() * w.across), beside = k.mul(k.mod(at.r, w.across), w.columns);
+    return k.add(k.add(above, beside), at.cell / w.columns * w.columns * w.across + at.cell % w.columns);
+  }
+
   Value address(unsigned operand, const Position &at, int64_t offset) {
     const NestPlan::Strides &s = p.operands[operand];
     Value a = k.constant(0);
     if (s.n && at.n)
       a = k.add(a, k.mul(at.n, s.n));
     if (s.r && at.r)
-      a = k.add(a, k.mul(at.r, s.r));
+      a = k.add(a, k.mul(s.of == NestPlan::Strides::Of::Windows ? at.r : pixel(at), s.r));
     if (s.c)
       a = k.add(k.add(a, at.c), offset);
     return a;
@@ -139,7 +150,7 @@ protected:
       }
       if (i.getDim() == 0)
         return at.n ? at.n : k.constant(0);
-      Value row = i.getDim() == 1 ? k.div(at.r, p.width) : k.mod(at.r, p.width);
+      Value row = i.getDim() == 1 ? k.div(pixel(at), p.width) : k.mod(pixel(at), p.width);
       return k.splat(row, lanes);
     }
     OperationState state(k.loc, o.getName());
@@ -158,6 +169,75 @@ protected:
     return {};
   }
 
+  /// Whether operand `i` is a map larger than the second-level cache.
+  bool isFarMap(unsigned i) {
+    BlockArgument arg = body().getArgument(i);
+    if (isOutput(i) || arg.use_empty() || varies[arg] != Element || !p.operands[i].c || p.operands[i].of != NestPlan::Strides::Of::Pixels)
+      return false;
+    return isFar(k.buffer(arguments[i]));
+  }
+  bool isFar(Value buffer) {
+    return cast<ShapedType>(buffer.getType()).getNumElements() / elementsOfLine(buffer) * TargetInfo::lineBytes > k.target.l2Bytes;
+  }
+
+  /// What belongs to channels and is used from pixel to pixel.
+  SmallVector<Value> keptOfChannels() {
+    SmallVector<Value> kept;
+    auto keep = [&](Value v) {
+      unsigned level = varies.lookup(v);
+      if ((level & Channel) && !(level & Element) && !llvm::is_contained(kept, v) &&
+          llvm::any_of(v.getUses(), [&](OpOperand &use) {
+            Operation *user = use.getOwner();
+            return user == body().getTerminator() || isReplaced(*user) || varies[user->getResult(0)] == Element;
+          }))
+        kept.push_back(v);
+    };
+    for (BlockArgument a : body().getArguments())
+      keep(a);
+    for (Operation &o : body().without_terminator())
+      keep(o.getResult(0));
+    return kept;
+  }
+
+  /// Asks for what stands some rows behind a chunk, in maps larger than the second-level cache: the processor's own prefetches do not reach far enough,
+  /// and they lose the two rows of a window.
+  void askAhead(Position at, int64_t count) {
+    constexpr int64_t ahead = 8192; // bytes
+    const bool windows = p.windows.cells() > 1;
+    for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
+      if (!isFarMap(i))
+        continue;
+      Value buffer = k.buffer(arguments[i]);
+      const int64_t line = elementsOfLine(buffer);
+      Position there = at;
+      int64_t offset = ahead / TargetInfo::lineBytes * line;
+      if (windows)
+        there.r = k.add(at.r, std::max<int64_t>(1, offset / (p.windows.cells() * p.C))), offset = 0;
+      for (there.cell = 0; there.cell < p.windows.cells(); ++there.cell)
+        for (int64_t v = 0; v < count * lanes; v += line)
+          k.prefetch(buffer, address(i, there, offset + v), KernelBuilder::First);
+    }
+  }
+
+  /// Loads what has one element a window.
+  void loadWindow(Scope &scope, const Position &at, int64_t width, int64_t count) {
+    for (auto [i, arg] : llvm::enumerate(body().getArguments()))
+      if (!arg.use_empty() && p.operands[i].of == NestPlan::Strides::Of::Windows)
+        scope.vectors[arg] = loaded(i, at, width, count);
+  }
+
+  SmallVector<Value> loaded(unsigned i, const Position &at, int64_t width, int64_t count) {
+    Value buffer = k.buffer(arguments[i]);
+    SmallVector<Value> vectors;
+    for (int64_t v = 0; v < count; ++v) {
+      if (p.operands[i].c == 0) // varies with rows alone
+        vectors.push_back(k.splat(k.loadScalar(buffer, address(i, at, 0)), lanes));
+      else
+        vectors.push_back(k.load(buffer, address(i, at, v * lanes), lanes, v + 1 == count ? width : lanes));
+    }
+    return vectors;
+  }
+
   /// Emits loads and operations of the body that vary with exactly `level`; what the scope has already is not loaded. The chunk has `count`
   /// vectors, the last of `width` lanes.
   void emit(unsigned level, Scope &scope, const Position &at, int64_t width, int64_t count) {
@@ -165,19 +245,14 @@ protected:
     for (auto [i, arg] : llvm::enumerate(body().getArguments())) {
       if (isOutput(i) || varies[arg] != level || arg.use_empty() || scope.vectors.count(arg))
         continue;
-      Value buffer = k.buffer(arguments[i]);
-      if (!wide) {
-        scope.scalars[arg] = k.loadScalar(buffer, address(i, at, 0));
+      if (p.operands[i].of == NestPlan::Strides::Of::Cells) {
+        scope.scalars[arg] = arith::ConstantOp::create(k.b, k.loc, k.b.getIntegerAttr(arg.getType(), at.cell));
         continue;
       }
-      SmallVector<Value> loaded;
-      for (int64_t v = 0; v < count; ++v) {
-        if (p.operands[i].c == 0) // varies with rows alone
-          loaded.push_back(k.splat(k.loadScalar(buffer, address(i, at, 0)), lanes));
-        else
-          loaded.push_back(k.load(buffer, address(i, at, v * lanes), lanes, v + 1 == count ? width : lanes));
-      }
-      scope.vectors[arg] = loaded;
+      if (wide)
+        scope.vectors[arg] = loaded(i, at, width, count);
+      else
+        scope.scalars[arg] = k.loadScalar(k.buffer(arguments[i]), address(i, at, 0));
     }
     for (Operation &o : body().without_terminator()) {
       if (varies[o.getResult(0)] != level || isReplaced(o))

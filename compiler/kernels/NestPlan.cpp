@@ -10,10 +10,29 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
-/// The loop dimensions that a map uses; failure unless its results are distinct dimensions in ascending order, or constants 0.
+/// `e` as a dimension divided by a constant, or what such a division leaves over.
+struct Divided {
+  AffineDimExpr dimension;
+  int64_t by = 1;
+};
+std::optional<Divided> dividedBy(AffineExpr e, AffineExprKind kind) {
+  auto binary = dyn_cast<AffineBinaryOpExpr>(e);
+  if (!binary || binary.getKind() != kind)
+    return {};
+  auto d = dyn_cast<AffineDimExpr>(binary.getLHS());
+  auto c = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  return d && c ? std::optional<Divided>({d, c.getValue()}) : std::nullopt;
+}
+bool has(AffineMap map, AffineExprKind kind) {
+  return llvm::any_of(map.getResults(), [&](AffineExpr e) { return dividedBy(e, kind).has_value(); });
+}
+
+/// The loop dimensions that a map uses, divided or not; failure unless its results are distinct dimensions in ascending order, or constants 0.
 FailureOr<SmallVector<unsigned>> dimensionsOf(AffineMap map) {
   SmallVector<unsigned> dims;
   for (AffineExpr e : map.getResults()) {
+    if (auto divided = dividedBy(e, AffineExprKind::FloorDiv))
+      e = divided->dimension;
     if (auto d = dyn_cast<AffineDimExpr>(e)) {
       if (!dims.empty() && d.getPosition() <= dims.back())
         return failure();
@@ -38,12 +57,38 @@ int64_t strideOf(linalg::GenericOp op, unsigned i, unsigned loop) {
 
 } // namespace
 
+FailureOr<PixelWindows> windowsOf(linalg::GenericOp op) {
+  std::optional<PixelWindows> found;
+  const SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  for (AffineMap map : op.getIndexingMapsArray()) {
+    for (AffineExprKind kind : {AffineExprKind::FloorDiv, AffineExprKind::Mod}) {
+      if (!has(map, kind))
+        continue;
+      PixelWindows w;
+      for (AffineExpr e : map.getResults())
+        if (auto divided = dividedBy(e, kind)) {
+          const unsigned d = divided->dimension.getPosition();
+          if (op.getNumLoops() != 4 || (d != 1 && d != 2) || extents[d] % divided->by)
+            return failure();
+          (d == 1 ? w.rows : w.columns) = divided->by;
+        }
+      w.across = op.getNumLoops() == 4 ? extents[2] / w.columns : 1;
+      if (found && *found != w)
+        return failure();
+      found = w;
+    }
+  }
+  return found.value_or(PixelWindows());
+}
+
 std::string NestPlan::text() const {
   std::string s;
   llvm::raw_string_ostream os(s);
   os << int(mode) << ' ' << N << ' ' << R << ' ' << C << ' ' << width << ' ' << perPiece << ' ' << wide;
+  if (windows.cells() > 1)
+    os << ' ' << windows.rows << 'x' << windows.columns << '/' << windows.across;
   for (const Strides &o : operands)
-    os << ' ' << o.n << ',' << o.r << ',' << o.c;
+    os << ' ' << o.n << ',' << o.r << ',' << o.c << (o.of == Strides::Of::Windows ? "w" : o.of == Strides::Of::Cells ? "t" : "");
   // The body: every operation with the numbers of its operands; constants from outside by value.
   linalg::GenericOp generic = op;
   Block &body = generic.getRegion().front();
@@ -69,7 +114,7 @@ std::string NestPlan::text() const {
 int64_t NestPlan::resultElements() const {
   switch (mode) {
   case Mode::Map:
-    return N * R * C;
+    return N * R * windows.cells() * C;
   case Mode::ToChannels:
     return C;
   case Mode::ToScalar:
@@ -95,7 +140,7 @@ FailureOr<Operation *> combinerOf(linalg::GenericOp op, unsigned result) {
 static bool cutByImages(NestPlan &p, int64_t batch, int64_t extent, int64_t goal, int64_t multiple) {
   if (batch < 2 || extent % batch)
     return false;
-  int64_t ofImage = extent / batch, elements = p.N * p.R * p.C / batch;
+  int64_t ofImage = extent / batch, elements = p.N * p.R * p.windows.cells() * p.C / batch;
   ImageCut cut = cutImages(double(elements), double(goal), batch, ofImage / std::gcd(ofImage, multiple));
   int64_t perPiece = ofImage * cut.images / cut.pieces;
   if (perPiece % multiple)
@@ -116,7 +161,16 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
   for (int64_t e : extents)
     loops *= e;
   bool channelOnly = false, sampleUse = false, inLeaps = false;
+  auto windows = windowsOf(op);
+  if (failed(windows))
+    return failure();
+  p.windows = *windows;
+  const int64_t cells = p.windows.cells();
   for (auto [i, map] : llvm::enumerate(op.getIndexingMapsArray())) {
+    if (has(map, AffineExprKind::Mod)) {
+      dims.push_back({});
+      continue;
+    }
     auto d = dimensionsOf(map);
     if (failed(d))
       return failure();
@@ -128,7 +182,7 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
       return failure();
     channelOnly |= last;
     sampleUse |= !full && (sample || both);
-    inLeaps |= full && cast<ShapedType>(op->getOperand(i).getType()).getNumElements() != loops;
+    inLeaps |= full && cast<ShapedType>(op->getOperand(i).getType()).getNumElements() * (has(map, AffineExprKind::FloorDiv) ? cells : 1) != loops;
     dims.push_back(*d);
   }
   bool indexed = false;
@@ -137,7 +191,7 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
 
   if (rank == 0) {
     // all 1
-  } else if (!channelOnly && !sampleUse && !indexed && !inLeaps) { // contiguous: one long row
+  } else if (!channelOnly && !sampleUse && !indexed && !inLeaps && cells == 1) { // contiguous: one long row
     p.C = loops;
   } else {
     p.C = extents[rank - 1];
@@ -151,6 +205,7 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
     }
     if (rank >= 3)
       p.width = extents[rank - 2];
+    p.R /= cells;
   }
   bool flat = p.N == 1 && p.R == 1;
 
@@ -160,8 +215,12 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
       s.c = 1;
     if (p.N > 1)
       s.n = strideOf(op, i, 0);
-    if (p.R > 1 && d.size() == rank)
-      s.r = strideOf(op, i, rank - 2);
+    if ((p.R > 1 || cells > 1) && d.size() == rank)
+      s.r = cells > 1 ? cast<ShapedType>(op->getOperand(i).getType()).getShape().back() : strideOf(op, i, rank - 2);
+    if (AffineMap map = op.getIndexingMapsArray()[i]; has(map, AffineExprKind::Mod))
+      s.of = NestPlan::Strides::Of::Cells;
+    else if (has(map, AffineExprKind::FloorDiv))
+      s.of = NestPlan::Strides::Of::Windows;
     p.operands.push_back(s);
   }
   if (reduces) {
@@ -195,7 +254,7 @@ FailureOr<NestPlan> planNest(linalg::GenericOp op, int64_t lanes, int64_t batch)
 
   // Pieces of about `grain` elements; sums have at most `mostPartials`.
   constexpr int64_t grain = 16384, mostPartials = 64;
-  int64_t total = p.N * p.R * p.C;
+  int64_t total = p.N * p.R * cells * p.C;
   int64_t wanted = std::max<int64_t>(1, total / grain);
   if (p.mode == Mode::ToChannels || p.mode == Mode::ToScalar)
     wanted = std::min(wanted, mostPartials);

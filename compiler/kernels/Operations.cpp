@@ -13,14 +13,19 @@ LogicalResult Lowering::lower(Operation &op) {
   return TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>([](auto) { return success(); })
       .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>([&](auto o) { return alias(o->getResult(0), o->getOperand(0)); })
-      .Case<tensor::PadOp>([&](auto o) { return alias(o.getResult(), o.getSource()); })
+      .Case<tensor::PadOp>([&](auto o) {
+        auto program = o.getSource().template getDefiningOp<linalg::GenericOp>();
+        return program && isTakenIn(program) ? success() : alias(o.getResult(), o.getSource());
+      })
       .Case<tensor::ExtractSliceOp>([&](auto o) { return lowerExtract(o); })
       .Case<tensor::InsertSliceOp>([&](auto o) { return lowerInsert(o); })
       .Case<linalg::TransposeOp>([&](auto o) { return lowerTranspose(o); })
       .Case<linalg::GenericOp>([&](auto o) {
         if (auto family = o->template getAttrOfType<StringAttr>("cnn.kernel"))
           return lowerFamily(o, family.getValue());
-        return fused.contains(o) ? success() : lowerNest(o);
+        if (fused.contains(o) || isTakenIn(o))
+          return success();
+        return lowerNest(o);
       })
       .Default([](Operation *o) { return o->emitOpError("has no kernel"); });
 }
@@ -140,7 +145,11 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
   if (failed(plan))
     return op.emitOpError("is neither elementwise nor a sum that has a kernel");
   SmallVector<Argument> arguments;
+  SmallVector<size_t> inputs; ///< those that are in memory
   for (auto [i, v] : llvm::enumerate(op.getInputs())) {
+    if (plan->operands[i].of == NestPlan::Strides::Of::Cells)
+      continue;
+    inputs.push_back(i);
     Type t = cast<ShapedType>(v.getType()).getElementType();
     auto r = ref(v);
     if (failed(r))
@@ -148,7 +157,7 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
     const NestPlan::Strides &s = plan->operands[i];
     bool varies = plan->cut == NestPlan::Cut::Elements ? s.c : s.n || s.r;
     arguments.push_back(ofImages({*r, cast<ShapedType>(v.getType()).getNumElements(), t, false}, plan->byImage && varies ? program.batch : 0));
-    arguments.back().touched = (s.n ? plan->N : 1) * (s.r ? plan->R : 1) * (s.c ? plan->C : 1);
+    arguments.back().touched = (s.n ? plan->N : 1) * (s.r ? plan->R * (s.of == NestPlan::Strides::Of::Windows ? 1 : plan->windows.cells()) : 1) * (s.c ? plan->C : 1);
   }
   Type partialType = plan->wide ? Float64Type::get(op.getContext()) : element;
   SmallVector<Ref> results, partials;
@@ -166,7 +175,10 @@ LogicalResult Lowering::lowerNest(linalg::GenericOp op) {
   }
   bool map = plan->mode == NestPlan::Mode::Map;
   launch(op.getLoc(), map ? "map" : "sum", plan->text(), arguments, 0, [&](KernelBuilder &k, ArrayRef<int> numbers) {
-    buildNest(k, *plan, numbers);
+    SmallVector<int> ofOperands(op->getNumOperands(), -1);
+    for (auto [i, number] : llvm::enumerate(numbers))
+      ofOperands[i < inputs.size() ? inputs[i] : op.getNumDpsInputs() + i - inputs.size()] = number;
+    buildNest(k, *plan, ofOperands);
     return plan->pieces;
   });
   program.launches.back().mayRenew = map && !isCostly(op);

@@ -1,6 +1,6 @@
 // Pooling kernels: each output (or, for gradients, each input) pixel walks its window (or the windows that hold it).
 // In: WindowGeometry, buffers as in Windows.h.  Out: loops over pixels with vectors of channels inside.
-#include "compiler/kernels/Windows.h"
+#include "compiler/kernels/PoolSource.h"
 
 #include <algorithm>
 #include <limits>
@@ -80,8 +80,10 @@ Value reciprocalCount(WindowLoops &w, Value oh, Value ow) {
 
 } // namespace
 
-int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, Type element, Type index) {
+int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, Type element, Type index, const NestPlan *program, ArrayRef<int> buffers) {
   WindowLoops w(k, g, element);
+  PoolSource source(w, program, buffers);
+  Value y = k.buffer(buffers[buffers.size() - 2]), indices = k.buffer(buffers.back());
   w.pixels(g.OH, g.OW, [&](Value n, Value oh, Value ow) {
     auto [kh0, kh1] = w.taps(oh, g.KH, g.SH, 1, g.PT, g.H, g.OH);
     auto [kw0, kw1] = w.taps(ow, g.KW, g.SW, 1, g.PL, g.W, g.OW);
@@ -91,12 +93,13 @@ int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, Type element, Ty
       Value best = k.splat(k.scalar(element, -std::numeric_limits<double>::infinity()), w.lanes);
       Value where = arith::ConstantOp::create(k.b, k.loc, type, k.b.getZeroAttr(type));
       auto cell = [&](Value kh, Value kw, ValueRange a) -> SmallVector<Value> {
-        Value x = k.load(k.buffer(0), w.address(n, k.add(row0, kh), k.add(column0, kw), g.H, g.W, c), w.lanes, width);
+        Value x = source.at(k.add(row0, kh), k.add(column0, kw));
         Value wins = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::UGT, x, a[0]);
         Value number = indexVector(k, k.add(k.mul(kh, g.KW), kw), index, w.lanes);
         return {arith::SelectOp::create(k.b, k.loc, wins, x, a[0]), arith::SelectOp::create(k.b, k.loc, wins, number, a[1])};
       };
       SmallVector<Value> result{best, where};
+      source.turnTo(n, oh, ow, c, width);
       bool padded = g.PT || g.PL || g.PB || g.PR;
       constexpr int64_t small = 16; // cells that are written out
       if (!padded && g.KH * g.KW <= small) {
@@ -109,8 +112,8 @@ int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, Type element, Ty
         });
       }
       Value at = w.address(n, oh, ow, g.OH, g.OW, c);
-      k.store(result[0], k.buffer(1), at, width);
-      k.store(result[1], k.buffer(2), at, width);
+      k.store(result[0], y, at, width);
+      k.store(result[1], indices, at, width);
     });
   });
   k.finish();
@@ -166,21 +169,24 @@ int64_t buildMaxPoolGrad(KernelBuilder &k, const WindowGeometry &g, Type element
   return w.pieces(g.H, g.W);
 }
 
-int64_t buildAvgPool(KernelBuilder &k, const WindowGeometry &g, Type element) {
+int64_t buildAvgPool(KernelBuilder &k, const WindowGeometry &g, Type element, const NestPlan *program, ArrayRef<int> buffers) {
   WindowLoops w(k, g, element);
+  PoolSource source(w, program, buffers);
+  Value y = k.buffer(buffers.back());
   w.pixels(g.OH, g.OW, [&](Value n, Value oh, Value ow) {
     auto [kh0, kh1] = w.taps(oh, g.KH, g.SH, 1, g.PT, g.H, g.OH);
     auto [kw0, kw1] = w.taps(ow, g.KW, g.SW, 1, g.PL, g.W, g.OW);
     Value row0 = k.add(k.mul(oh, g.SH), -g.PT), column0 = k.add(k.mul(ow, g.SW), -g.PL);
     Value scale = k.splat(reciprocalCount(w, oh, ow), w.lanes);
     w.channels([&, kh0 = kh0, kh1 = kh1, kw0 = kw0, kw1 = kw1](Value c, int64_t width) {
+      source.turnTo(n, oh, ow, c, width);
       auto sum = k.loop(kh0, kh1, 1, k.zeroVector(element, w.lanes), [&](Value kh, ValueRange outer) {
         return k.loop(kw0, kw1, 1, outer, [&](Value kw, ValueRange a) -> SmallVector<Value> {
-          Value x = k.load(k.buffer(0), w.address(n, k.add(row0, kh), k.add(column0, kw), g.H, g.W, c), w.lanes, width);
+          Value x = source.at(k.add(row0, kh), k.add(column0, kw));
           return {arith::AddFOp::create(k.b, k.loc, a[0], x)};
         });
       });
-      k.store(arith::MulFOp::create(k.b, k.loc, sum[0], scale), k.buffer(1), w.address(n, oh, ow, g.OH, g.OW, c), width);
+      k.store(arith::MulFOp::create(k.b, k.loc, sum[0], scale), y, w.address(n, oh, ow, g.OH, g.OW, c), width);
     });
   });
   k.finish();

@@ -7,13 +7,14 @@
 #include "compiler/target/Tiles.h"
 
 namespace cnnc {
+struct NestPlan;
 
-/// Buffers: x, y, indices.
-int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, mlir::Type index);
+/// Buffers: x, y, indices; in place of x, with a program, what that reads (compiler/kernels/PoolSource.h).
+int64_t buildMaxPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, mlir::Type index, const NestPlan *program, llvm::ArrayRef<int> buffers);
 /// Buffers: dy, indices, dx.
 int64_t buildMaxPoolGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, mlir::Type index);
-/// Buffers: x, y.
-int64_t buildAvgPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
+/// Buffers: x, y, as above.
+int64_t buildAvgPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, const NestPlan *program, llvm::ArrayRef<int> buffers);
 /// Buffers: dy, dx.
 int64_t buildAvgPoolGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
 /// Buffers: x, w (KH,KW,C), y.

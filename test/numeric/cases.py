@@ -182,6 +182,25 @@ case("convnext_block", "ConvNeXt's block", conv(5, 2, S=2), residual([
     depthwise(7, P=3), layernorm_channels(eps=1e-6), conv(20, 1), act("gelu"), conv(5, 1), layer_scale(0.5), drop_path(0)]), input=(3, 8, 8), f32=True)
 case("many_classes", "17 classes", conv(3, 3), relu, classes=17, batch=2)
 case("two_classes", "2 classes, the least", conv(3, 3), relu, classes=2)
+# ---- elementwise programs, pools and their gradients in one pass over a map ----
+
+case("pooled_relu", "a ReLU between a convolution and a pool: the mask is the pooled map's", conv(17, 3, P=1), relu, maxpool(2), conv(5, 3, P=1), relu,
+     avgpool((1, 2)), input=(2, 8, 8), batch=4, f32=True)
+case("pooled_batchnorm", "normalised, activated and pooled at once, over many images and more channels than a vector has", conv(40, 3, P=1, bias=False), batchnorm(), relu,
+     maxpool(2), conv(12, 3, P=1, bias=False), batchnorm(), relu, maxpool((1, 3)), input=(2, 12, 12), batch=18, f32=True)
+case("pooled_wide", "over 160 channels, and over 81", conv(160, 1, bias=False), batchnorm(), relu, maxpool((2, 1)), conv(81, 1, bias=False), batchnorm(), relu, maxpool(2),
+     input=(3, 8, 6), batch=3)
+case("pooled_padded", "in windows that share pixels and leave the map", conv(9, 3, P=1, bias=False), batchnorm(), relu, maxpool(3, S=2, P=1), conv(6, 1), act("tanh"),
+     avgpool(3, S=2, P=1, count_pad=False), input=(2, 9, 8))
+case("pooled_sum", "the sum of two maps, of which the pool is not the only reader", conv(6, 1), residual([conv(6, 3, P=1, bias=False), batchnorm()]), relu,
+     branch("concat", [maxpool(2)], [avgpool(2)], [conv(4, 2, S=2)]), relu, maxpool((4, 2)), input=(2, 8, 8))
+case("pooled_windows", "windows of two sizes on one map, whose gradients add up", conv(5, 1), relu, branch("concat", [maxpool(2), maxpool(2)], [maxpool(4)], [avgpool(4)]),
+     input=(2, 8, 8))
+case("pooled_prelu", "a learned slope in front of a pool: its gradient is one sum over all cells", conv(6, 3, P=1), prelu(), maxpool(2), conv(5, 1), prelu(), avgpool((2, 3)),
+     input=(2, 8, 12), batch=4)
+case("pooled_once", "one window, one image", conv(20, 1, bias=False), relu, maxpool((2, 3)), input=(3, 2, 3), batch=1)
+case("pooled_dropout", "what a pool's gradient goes through counts pixels", conv(6, 1), relu, dropout(0.4), maxpool(2), input=(2, 6, 6), golden=False)
+
 case("head_conv", "a network that ends in global pooling", conv(5, 3), act("tanh"), conv(4, 1), last=[global_avgpool, flatten])
 
 # ---- activations: every one of the table, on both sides of its bends ----
