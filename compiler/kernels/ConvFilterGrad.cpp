@@ -111,32 +111,59 @@ private:
     int64_t kw, channel;
   };
 
-  /// A filter of one tap reads its maps once, a few channels of each pixel a tile, so that no cache fetches ahead what the next tiles read: every tile asks for its
-  /// share of the pixels behind the block.
-  struct Share {
-    Value buffer, first; ///< where it begins
-    int64_t lines;       ///< of the caches
+  /// Tiles read a few channels of each pixel, or every other pixel, so that no cache fetches ahead what the next ones read: every tile asks for its share of
+  /// the pixels behind the block. A filter of one tap reads each map once; with more taps it pays where maps come from memory.
+  struct Rows { ///< of a block in memory
+    Value buffer, from;
+    int64_t count, pixels, channels; ///< pixels of a row that are read
+    int64_t row, pixel;              ///< elements from one to the next
+    bool isWhole() const { return pixel == channels; }
+    int64_t linesOfPixel(int64_t line) const { return (channels + line - 1) / line; }
+    int64_t linesOfRow(int64_t line) const { return isWhole() ? (pixels * channels + line - 1) / line : pixels * linesOfPixel(line); }
+    int64_t lines(int64_t line) const { return count * linesOfRow(line); }
   };
-  SmallVector<Share> sharesAhead(Value n, Value firstRow, Value ob, Value firstChannel, int64_t cells, const LaneChunk &chunk) {
+  struct Share {
+    Rows rows;
+    Value first;   ///< number of its first line
+    int64_t lines; ///< of the caches
+  };
+  /// Rows of a map that follow each other in steps of `step`, pixels likewise.
+  Rows rowsOf(Value buffer, Value from, int64_t count, int64_t width, int64_t channels, int64_t stepH, int64_t stepW) const {
+    Rows r{buffer, from, count, (width + stepW - 1) / stepW, channels, stepH * width * channels, stepW * channels};
+    if (r.isWhole() && stepH == 1) // one long row
+      r.pixels *= r.count, r.count = 1;
+    return r;
+  }
+  SmallVector<Share> sharesAhead(Value n, Value firstRow, Value ob, Value kh, Value firstChannel, ArrayRef<Cell> cells, const LaneChunk &chunk) {
     const int64_t bytes = k.target.vectorBytes / lanes, line = elementsOfLine(k.target, lanes), channels = f.xChannels;
-    if (f.KH * f.KW > 1 || f.SH > 1 || f.SW > 1 || f.pairs || f.groups > 1 || f.OH * f.OW == 1)
+    const bool readsOnce = f.KH * f.KW == 1 && f.SH == 1 && f.SW == 1;
+    if (f.pairs || f.groups > 1 || f.OH * f.OW == 1)
       return {};
-    const int64_t xBlock = blockImages * blockRows * f.W * f.xChannels, yBlock = blockImages * blockRows * f.OW * f.yChannels;
-    if ((xBlock + yBlock) * bytes > k.target.l2Bytes / 2)
-      return {};
-    // Tiles in their order: blocks of outputs (of which a piece may have one alone), their chunks, input channels.
+    const bool ofImages = blockRows == f.OH; // a block is whole images
+    const int64_t xRows = ofImages ? f.H : blockRows * f.SH, yRows = blockRows;
+    auto isFar = [&](int64_t elements) { return readsOnce || elements * bytes > k.target.l2Bytes; };
+    // Tiles in their order: blocks of outputs (of which a piece may have one alone, and one row of taps), rows of taps, chunks of lanes, columns of taps,
+    // input channels.
     const bool alone = cutByFilter(f);
-    const int64_t all = channels * (alone ? f.block : f.yChannels), own = cells * chunk.width;
-    Value before = k.add(k.mul(firstChannel, chunk.width), chunk.start * channels);
+    const int64_t ofRow = f.KW * channels * f.block, all = alone ? ofRow : ofRow * f.KH * (f.yChannels / f.block), own = cells.size() * chunk.width;
+    Value before = k.add(k.mul(firstChannel, chunk.width), (cells[0].kw * channels + cells[0].channel) * chunk.width + chunk.start * channels * f.KW);
     if (!alone)
-      before = k.add(before, k.mul(ob, f.block * channels));
-    auto share = [&](Value buffer, Value from, int64_t size) {
-      return Share{buffer, k.add(from, k.mul(k.div(k.mul(before, (size + line - 1) / line), all), line)), (own * size + all * line - 1) / (all * line)};
+      before = k.add(before, k.add(k.mul(ob, ofRow * f.KH), k.mul(kh, ofRow)));
+    Value xFrom = k.mul(k.add(k.mul(n, f.H), k.mul(firstRow, f.SH)), f.W * f.xChannels), yFrom = k.mul(k.add(k.mul(n, f.OH), firstRow), f.OW * f.yChannels);
+    const int64_t stepH = f.KH < f.SH ? f.SH : 1, stepW = f.KW < f.SW ? f.SW : 1;
+    const Rows ofX = rowsOf(x, k.add(xFrom, blockImages * xRows * f.W * f.xChannels), blockImages * xRows / stepH, f.W, f.xChannels, stepH, stepW);
+    const Rows ofY = rowsOf(dy, k.add(yFrom, blockImages * yRows * f.OW * f.yChannels), blockImages * yRows, f.OW, f.yChannels, 1, 1);
+    if ((ofX.lines(line) + ofY.lines(line)) * TargetInfo::lineBytes > k.target.l2Bytes / 2)
+      return {};
+    SmallVector<Share> shares;
+    auto share = [&](const Rows &rows) {
+      const int64_t lines = rows.lines(line);
+      shares.push_back({rows, k.div(k.mul(before, lines), all), (own * lines + all - 1) / all});
     };
-    Value xFrom = k.mul(k.add(k.mul(n, f.H), firstRow), f.W * f.xChannels), yFrom = k.mul(k.add(k.mul(n, f.OH), firstRow), f.OW * f.yChannels);
-    SmallVector<Share> shares = {share(x, k.add(xFrom, xBlock), xBlock)};
-    if (!alone)
-      shares.push_back(share(dy, k.add(yFrom, yBlock), yBlock));
+    if (isFar(f.N * f.H * f.W * f.xChannels))
+      share(ofX);
+    if (!alone && isFar(f.N * f.OH * f.OW * f.yChannels))
+      share(ofY);
     return shares;
   }
 
@@ -193,9 +220,16 @@ private:
     const int64_t pixels = blockImages * blockRows * f.OW, line = elementsOfLine(k.target, lanes);
     for (const Share &s : shares) {
       Value pixel = k.add(k.mul(k.add(k.mul(image, blockRows), row), f.OW), column);
-      Value first = k.add(s.first, k.mul(k.div(k.mul(pixel, s.lines), pixels), line));
-      for (int64_t i = 0; i < (s.lines * count + pixels - 1) / pixels; ++i)
-        k.prefetch(s.buffer, k.add(first, i * line));
+      Value first = k.add(s.first, k.div(k.mul(pixel, s.lines), pixels));
+      const int64_t ofRow = s.rows.linesOfRow(line), ofPixel = s.rows.linesOfPixel(line);
+      for (int64_t i = 0; i < (s.lines * count + pixels - 1) / pixels; ++i) {
+        Value number = k.add(first, i), inRow = s.rows.count > 1 ? k.mod(number, ofRow) : number, at = k.mul(inRow, line);
+        if (!s.rows.isWhole())
+          at = k.add(k.mul(k.div(inRow, ofPixel), s.rows.pixel), k.mul(k.mod(inRow, ofPixel), line));
+        if (s.rows.count > 1)
+          at = k.add(at, k.mul(k.div(number, ofRow), s.rows.row));
+        k.prefetch(s.rows.buffer, k.add(s.rows.from, at));
+      }
     }
   }
 
@@ -246,7 +280,7 @@ private:
     if ((f.OH - 1) * f.SH + (f.KH - 1) * f.DH - f.PT >= f.H)
       hi = k.min(hi, k.add(k.floorDiv(k.sub(k.constant(f.H - 1), shift), f.SH), 1));
     auto segments = segmentsOf(cells);
-    const auto ahead = sharesAhead(n, firstRow, ob, firstChannel, cells.size(), chunk);
+    const auto ahead = sharesAhead(n, firstRow, ob, kh, firstChannel, cells, chunk);
     for (unsigned i = 0; i < cells.size(); ++i) // of the next tile
       for (int64_t v = 0; v < chunk.vectors; ++v)
         store.soon(k.add(address(i, v), int64_t(cells.size()) * f.wChannel));

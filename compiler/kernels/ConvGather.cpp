@@ -5,10 +5,12 @@
 // Padding is never stored: rows outside the map shorten the loop over tap rows, and for the columns each tile is written out with just the
 // pixels that a tap can reach. So no multiplication by zero is done, and no map is copied.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/PointwiseAhead.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/target/Tiles.h"
 
 #include <numeric>
+#include <optional>
 
 using namespace mlir;
 
@@ -121,13 +123,8 @@ public:
     Value firstRow = k.mul(rowPiece, cut.rowsPerPiece);
     Value lastRow = k.min(k.add(firstRow, cut.rowsPerPiece), k.constant(c.OH));
 
-    constexpr int64_t enoughChannels = 32; // for products between what is asked for
-    if (isPointwise() && !cut.blocksInPieces && c.inChannels >= enoughChannels) {
-      const int64_t bytes = k.target.vectorBytes / lanes, pixels = c.IH * c.IW, ofPiece = (cut.imagesPerPiece == 1 ? cut.rowsPerPiece * c.IW : cut.imagesPerPiece * pixels) * c.inChannels;
-      if (c.inChannels >= c.outChannels && c.N * pixels * c.inChannels * bytes > k.target.l2Bytes && ofPiece * bytes <= k.target.l2Bytes / 2)
-        inputsAhead = ofPiece;
-      asksForOutputs = c.N * pixels * c.outChannels * bytes > k.target.l2Bytes;
-    }
+    if (!cut.blocksInPieces)
+      ahead.emplace(k, c, element, cut.imagesPerPiece, cut.rowsPerPiece);
     auto block = [&](Value ob) {
       blockNumber = ob;
       Value wBase = c.sourceBlock ? k.constant(0) : k.mul(ob, c.wBlock);
@@ -160,33 +157,8 @@ private:
   Value x, w, y;
   Value sumsOfTile; ///< scratch memory for the results of a tile
   int64_t filterAhead = 0; ///< channels that filters are asked for ahead: many where pixels are few and filters come from memory, 0 where they stay in the first-level cache
-
-  // A filter of one pixel reads and writes large maps with few products between, in short runs that no cache fetches by itself.
-  int64_t inputsAhead = 0;     ///< elements from a tile's pixels to those of the next piece that it asks for; 0: it asks for none
-  bool asksForOutputs = false; ///< of the next tile
+  std::optional<PointwiseAhead> ahead;
   Value blockNumber;
-  bool isPointwise() const {
-    return c.rows.size() == 1 && c.columns.size() == 1 && c.rows[0].taps.size() == 1 && c.columns[0].taps.size() == 1 && c.sourceStepH == 1 && c.sourceStepW == 1 &&
-           c.IH == c.OH && c.IW == c.OW && c.groups == 1 && !c.pairs && !c.sums;
-  }
-  /// Asks in one of a tile's steps for what `pixels` pixels behind it are read from and written to.
-  void askAhead(Value xRow, Value out, int64_t pixels, const LaneChunk &chunk, Value step, int64_t steps) {
-    const int64_t line = elementsOfLine(k.target, lanes);
-    if (inputsAhead) { // with each pass over the piece, another part
-      const int64_t lines = pixels * c.inChannels / line;
-      Value first = k.div(k.mul(k.add(k.mul(blockNumber, c.block), chunk.start), lines), c.outChannels);
-      shareOfStep(k, (lines * chunk.width + c.outChannels - 1) / c.outChannels, step, steps, [&](Value n) {
-        k.prefetch(x, k.add(k.add(xRow, inputsAhead), k.mul(k.add(first, n), line)));
-      });
-    }
-    if (asksForOutputs) {
-      const int64_t lines = (chunk.vectors * lanes + line - 1) / line; // of a pixel
-      shareOfStep(k, pixels * lines, step, steps, [&](Value n) {
-        Value pixel = k.add(k.div(n, lines), pixels);
-        k.prefetch(y, k.add(k.add(out, k.mul(pixel, c.outChannels)), k.mul(k.mod(n, lines), line)), KernelBuilder::Second, /*isWrite=*/true);
-      });
-    }
-  }
 
   /// Asks for the weights some channels behind those at `index`.
   void prefetchFilter(Value index) {
@@ -297,7 +269,8 @@ private:
             unroll = chosen;
           return k.loop(k.constant(0), k.constant(channels), unroll, sums, [&](Value ch, ValueRange inner) -> SmallVector<Value> {
             SmallVector<Value> a(inner);
-            askAhead(xRow, out, pixels, chunk, k.div(ch, unroll), channels / unroll);
+            if (ahead)
+              ahead->ask(x, xRow, y, out, pixels, blockNumber, chunk, k.div(ch, unroll), channels / unroll);
             for (int64_t u = 0; u < unroll; ++u)
               a = update(k.add(ch, u), a);
             return a;
