@@ -64,8 +64,10 @@ static Measured summarise(const LaunchProfile &profile, const Peak &peak, double
     const size_t colon = what.find(':');
     Kernel k{layer, what.substr(0, colon), colon == std::string::npos ? "" : what.substr(colon + 1), row.kernel->pieces, row.least, {}};
     const double compute = double(row.kernel->flops) / flops, memory = double(row.kernel->bytes) / peak.memoryBytes;
-    k.cost = {row.seconds / double(profile.steps), double(row.kernel->flops), double(row.kernel->bytes), std::max(compute, memory),
-              memory > compute ? memory : 0, 1};
+    const int64_t runs = row.count / profile.steps; // of a step: inference takes several for more images than it is compiled for
+    const double times = double(runs);
+    k.cost = {row.seconds / double(profile.steps), times * double(row.kernel->flops), times * double(row.kernel->bytes), times * std::max(compute, memory),
+              memory > compute ? times * memory : 0, runs};
     auto [at, isNew] = index.try_emplace(layer, m.layers.size());
     if (isNew)
       m.layers.push_back({layer.empty() ? "(none)" : layer, {}, {}});
