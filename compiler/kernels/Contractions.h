@@ -10,6 +10,8 @@
 #include <vector>
 
 namespace cnnc {
+struct Ending;
+class Results;
 
 /// One tap of a filter along an axis: filter cell `k` reads the source at (output index)*sourceStep + offset.
 struct Tap {
@@ -102,9 +104,9 @@ inline void shareOfStep(KernelBuilder &k, int64_t lines, mlir::Value step, int64
 /// Whether a tile is the whole map of one image: rows are short, and each filter is read once for all of them.
 bool takesWholeMap(const GatherConv &c, int64_t lanes);
 /// That tile, for the block of filters at wBase.
-void wholeMap(KernelBuilder &k, const GatherConv &c, mlir::Type element, mlir::Value n, mlir::Value wBase, mlir::Value outBase);
-/// Buffers: x, w, y.
-int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element);
+void wholeMap(KernelBuilder &k, const GatherConv &c, mlir::Type element, mlir::Value n, mlir::Value wBase, mlir::Value outBase, Results &results);
+/// Buffers: x, w, y, those of the epilogue.
+int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, mlir::Type element, const Ending &ending);
 /// Whether its pieces are cut as ImageCut says.
 bool gatherIsByImage(const GatherConv &c, const TargetInfo &target, int64_t lanes);
 

@@ -5,6 +5,7 @@
 // Padding is never stored: rows outside the map shorten the loop over tap rows, and for the columns each tile is written out with just the
 // pixels that a tap can reach. So no multiplication by zero is done, and no map is copied.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/PointwiseAhead.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/target/Tiles.h"
@@ -103,8 +104,8 @@ Cut cutOf(const GatherConv &c, const TargetInfo &target, int64_t lanes) {
 /// Emits tiles; one object a kernel.
 class Gather {
 public:
-  Gather(KernelBuilder &k, const GatherConv &c, Type element)
-      : k(k), c(c), element(element), lanes(k.lanes(element)), products(k, c.pairs, lanes), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)) {}
+  Gather(KernelBuilder &k, const GatherConv &c, Type element, const Ending &ending)
+      : k(k), c(c), element(element), lanes(k.lanes(element)), products(k, c.pairs, lanes), x(k.buffer(0)), w(k.buffer(1)), y(k.buffer(2)), results(k, y, ending) {}
 
   int64_t run() {
     Cut cut = cutOf(c, k.target, lanes);
@@ -155,6 +156,7 @@ private:
   int64_t lanes;
   Products products;
   Value x, w, y;
+  Results results;
   Value sumsOfTile; ///< scratch memory for the results of a tile
   int64_t filterAhead = 0; ///< channels that filters are asked for ahead: many where pixels are few and filters come from memory, 0 where they stay in the first-level cache
   std::optional<PointwiseAhead> ahead;
@@ -183,7 +185,7 @@ private:
 
   void image(Value n, int64_t images, Value firstRow, Value lastRow, Value wBase, Value outBase, Value inBase) {
     if (takesWholeMap(c, lanes))
-      return wholeMap(k, c, element, n, wBase, outBase);
+      return wholeMap(k, c, element, n, wBase, outBase, results);
     for (const Phase &rowPhase : c.rows) {
       // Rows i*step + start of this piece; firstRow is a multiple of the step.
       Value lo = k.div(firstRow, rowPhase.step);
@@ -290,11 +292,14 @@ private:
       });
     }
 
+    SmallVector<ChannelScope> of;
+    for (int64_t v = 0; v < chunk.vectors; ++v)
+      of.push_back(results.of(k.add(outBase, chunk.start + v * lanes), laneWidth(v)));
     for (int64_t m = 0; m < images; ++m)
       for (int64_t q = 0; q < width; ++q)
         for (int64_t v = 0; v < chunk.vectors; ++v) {
           int64_t offset = m * c.OH * c.OW * c.outChannels + q * columns.step * c.outChannels + v * lanes;
-          k.store(acc[(m * width + q) * chunk.vectors + v], y, k.add(out, offset), laneWidth(v));
+          results.store(of[v], acc[(m * width + q) * chunk.vectors + v], k.add(out, offset));
         }
   }
 
@@ -457,8 +462,8 @@ bool gatherIsByImage(const GatherConv &c, const TargetInfo &target, int64_t lane
   return cut.blockPieces == 1 && isPowerOf2(cut.imagesPerPiece);
 }
 
-int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, Type element) {
-  int64_t pieces = Gather(k, c, element).run();
+int64_t buildGatherConv(KernelBuilder &k, const GatherConv &c, Type element, const Ending &ending) {
+  int64_t pieces = Gather(k, c, element, ending).run();
   k.finish();
   return pieces;
 }

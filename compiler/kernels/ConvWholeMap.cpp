@@ -2,6 +2,7 @@
 // for each weight, which comes from memory once, so that what counts is to read at memory's speed all the time.
 // In: GatherConv, buffers x, w, y.  Out: for each chunk of two vectors of lanes, loops over taps and input channels.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/target/Tiles.h"
 
@@ -18,16 +19,17 @@ public:
       : k(k), c(c), element(element), lanes(k.lanes(element)), chunk(chunk), products(k, c.pairs, lanes), image(k.mul(n, c.IH * c.IW * c.inChannels)),
         sums(k.scratch(element, c.OH * c.OW * chunk.vectors * lanes)) {}
 
-  /// Weights at `filter`, results at `out`.
-  void run(Value filter, Value out) {
+  /// Weights at `filter`; results of the channels from `first` on, which begin at `out`.
+  void run(Value filter, Value out, Value first, Results &results) {
     eachCell([&](int64_t pixel, int64_t v) { k.store(k.zeroVector(element, lanes), sums, cell(pixel, v), lanes); });
     for (const Tap &row : c.rows.front().taps)
       for (const Tap &column : c.columns.front().taps)
         if (const auto reached = reachedBy(row, column); !reached.empty())
           tap(k.add(filter, row.k * c.wRow + column.k * c.wColumn), reached);
-    eachCell([&](int64_t pixel, int64_t v) {
-      k.store(k.load(sums, cell(pixel, v), lanes), k.buffer(2), k.add(out, pixel * c.outChannels + v * lanes), width(v));
-    });
+    SmallVector<ChannelScope> of;
+    for (int64_t v = 0; v < chunk.vectors; ++v)
+      of.push_back(results.of(k.add(first, v * lanes), width(v)));
+    eachCell([&](int64_t pixel, int64_t v) { results.store(of[v], k.load(sums, cell(pixel, v), lanes), k.add(out, pixel * c.outChannels + v * lanes)); });
   }
 
 private:
@@ -115,9 +117,10 @@ bool takesWholeMap(const GatherConv &c, int64_t lanes) {
          c.OH * c.OW <= fewPixels && c.block >= lanes;
 }
 
-void wholeMap(KernelBuilder &k, const GatherConv &c, Type element, Value n, Value wBase, Value outBase) {
+void wholeMap(KernelBuilder &k, const GatherConv &c, Type element, Value n, Value wBase, Value outBase, Results &results) {
   for (const LaneChunk &chunk : laneChunks(c.block, k.lanes(element)))
-    WholeMap(k, c, element, n, chunk).run(k.add(wBase, chunk.start), k.add(k.add(k.mul(n, c.OH * c.OW * c.outChannels), outBase), chunk.start));
+    WholeMap(k, c, element, n, chunk)
+        .run(k.add(wBase, chunk.start), k.add(k.add(k.mul(n, c.OH * c.OW * c.outChannels), outBase), chunk.start), k.add(outBase, chunk.start), results);
 }
 
 } // namespace cnnc

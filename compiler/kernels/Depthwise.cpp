@@ -2,6 +2,7 @@
 // pixel is loaded once a row of the filter.
 // In: WindowGeometry, filter (KH,KW,C).  Out: loops over images, rows, tiles of columns and vectors of channels.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Windows.h"
 #include "compiler/target/Tiles.h"
 
@@ -26,8 +27,8 @@ void channelVectors(KernelBuilder &k, int64_t C, int64_t lanes, llvm::function_r
 /// Forward, and the input's gradient as the same sum with other taps. Buffers: x, w, y.
 class DepthwiseGather {
 public:
-  DepthwiseGather(KernelBuilder &k, const GatherConv &c, int64_t filterColumns, Type element)
-      : k(k), c(c), C(c.outChannels), filterColumns(filterColumns), element(element), lanes(k.lanes(element)) {}
+  DepthwiseGather(KernelBuilder &k, const GatherConv &c, int64_t filterColumns, Type element, const Ending &ending)
+      : k(k), c(c), C(c.outChannels), filterColumns(filterColumns), element(element), lanes(k.lanes(element)), results(k, k.buffer(2), ending) {}
 
   int64_t run() {
     int64_t step = c.rows.front().step;
@@ -56,6 +57,7 @@ private:
   int64_t C, filterColumns;
   Type element;
   int64_t lanes;
+  Results results;
 
   void row(Value n, Value i, const Phase &rows, const Phase &columns) {
     int64_t free = k.target.registers - int64_t(columns.taps.size()) - 2;
@@ -97,19 +99,20 @@ private:
     }
     Value outRow = k.add(k.mul(i, rows.step), rows.start), outColumn = k.add(k.mul(j, columns.step), columns.start);
     Value out = k.add(k.mul(k.add(k.mul(k.add(k.mul(n, c.OH), outRow), c.OW), outColumn), C), ch);
+    const ChannelScope of = results.of(ch, width);
     for (int64_t q = 0; q < run.width; ++q)
-      k.store(sums[q], k.buffer(2), k.add(out, q * columns.step * C), width);
+      results.store(of, sums[q], k.add(out, q * columns.step * C));
   }
 };
 
 } // namespace
 
-int64_t buildDepthwise(KernelBuilder &k, const WindowGeometry &g, Type element) {
-  return DepthwiseGather(k, GatherConv::forward(g), g.KW, element).run();
+int64_t buildDepthwise(KernelBuilder &k, const WindowGeometry &g, Type element, const Ending &ending) {
+  return DepthwiseGather(k, GatherConv::forward(g), g.KW, element, ending).run();
 }
 
 int64_t buildDepthwiseInputGrad(KernelBuilder &k, const WindowGeometry &g, Type element) {
-  return DepthwiseGather(k, GatherConv::inputGrad(g, g.C), g.KW, element).run();
+  return DepthwiseGather(k, GatherConv::inputGrad(g, g.C), g.KW, element, {}).run();
 }
 
 namespace {

@@ -23,11 +23,11 @@ static int64_t filterRow(const GatherConv &c, int64_t width, int64_t lanes) {
   return pays ? (width + lanes - 1) / lanes * lanes : width;
 }
 
-LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
+LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family, linalg::GenericOp epilogue) {
   WindowGeometry g = WindowGeometry::fromAttr(op->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
   Location loc = op.getLoc();
   auto elementOf = [](Value v) { return cast<ShapedType>(v.getType()).getElementType(); };
-  Value result = op->getResult(0);
+  Value result = (epilogue ? epilogue : op)->getResult(0);
   Type element = computedIn(elementOf(result));
   if (family == "maxpool" || family == "avgpool")
     return pool(op, g, family == "maxpool");
@@ -43,23 +43,41 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
   auto left = [&](int64_t elements) { return Memory{*first, elements, elementOf(op.getInputs()[0])}; };
   auto right = [&](int64_t elements) { return Memory{*second, elements, elementOf(op.getInputs()[1])}; };
   auto made = [&](int64_t elements) { return Memory{newBuffer(result, elements), elements, elementOf(result)}; };
+  auto madeThrough = [&](int64_t elements) -> FailureOr<Made> { // the epilogue
+    SmallVector<Memory> operands;
+    for (Value v : epilogue ? epilogue.getInputs() : ValueRange()) {
+      if (rootOf(v) == op->getResult(0))
+        continue;
+      auto r = ref(v);
+      if (failed(r))
+        return failure();
+      operands.push_back({*r, cast<ShapedType>(v.getType()).getNumElements(), elementOf(v)});
+    }
+    Made y(made(elements));
+    if (epilogue)
+      y.epilogue = EpiloguePlan::of(epilogue, op), y.operands = std::move(operands);
+    return y;
+  };
   bool padded = g.PT || g.PL || g.PB || g.PR;
 
   int64_t lanes = target.vectorBytes / elementBytes(element);
   if (family == "conv") {
     Memory x = left(inputs), w = right(filter);
+    auto y = madeThrough(outputs);
+    if (failed(y))
+      return failure();
     GatherConv direct = multiplied(x, g.C / g.G, [&](bool pairs) { return GatherConv::forward(g, pairs); });
     WinogradConv c = WinogradConv::forward(g);
     c.pairs = direct.pairs;
     if (!amxTakes(direct, target) && winogradPays(g, c, direct.flops(), target, lanes, keepsWeights())) {
       c.filterInside = transformsInside(c, lanes);
-      winograd(loc, family, c, x, w, made(outputs));
+      winograd(loc, family, c, x, w, *y);
     } else {
       if (direct.pairs)
         w = packPairs(loc, PairPacking::neighbours(g.O / g.block * g.KH * g.KW, g.C / g.G, g.block, direct.split), w);
       else
         w = alignedFilter(loc, direct, w, g.block, lanes);
-      gather(loc, family, key, direct, x, w, made(outputs));
+      gather(loc, family, key, direct, x, w, *y);
     }
   } else if (family == "conv_input_grad") { // dy, w
     Memory dy = left(outputs), w = right(filter);
@@ -157,10 +175,12 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family) {
     program.launches.back().mayRenew = true;
   } else if (family == "depthwise" || family == "depthwise_input_grad") {
     bool forward = family == "depthwise";
-    Memory y = made(forward ? outputs : inputs);
+    auto y = madeThrough(forward ? outputs : inputs);
+    if (failed(y))
+      return failure();
     where[result].cropped = !forward && padded;
-    launch(loc, family, key, {ofImages(read(left(forward ? inputs : outputs)), g.N), read(right(filter)), ofImages(write(y), g.N)}, 2 * outputs * g.KH * g.KW,
-           [&](KernelBuilder &k, ArrayRef<int>) { return forward ? buildDepthwise(k, g, element) : buildDepthwiseInputGrad(k, g, element); });
+    launchConvolution(loc, family, key, left(forward ? inputs : outputs), right(filter), *y, g.N, 2 * outputs * g.KH * g.KW,
+                      [&](KernelBuilder &k, const Ending &ending) { return forward ? buildDepthwise(k, g, element, ending) : buildDepthwiseInputGrad(k, g, element); });
   } else if (family == "depthwise_filter_grad") {
     FilterGrad f = FilterGrad::of(g);
     int64_t parts = filterGradParts(f, elementBytes(element));
@@ -194,7 +214,7 @@ LogicalResult Lowering::pool(linalg::GenericOp op, const WindowGeometry &g, bool
   linalg::GenericOp program = programOf(op);
   std::optional<NestPlan> plan;
   if (program)
-    plan = planOfPool(program, g);
+    plan = planOfPixels(program);
   SmallVector<Argument> arguments;
   std::string key = g.text();
   for (auto [i, v] : llvm::enumerate(program ? program.getInputs() : op.getInputs().take_front())) {
@@ -255,7 +275,21 @@ Lowering::Memory Lowering::packPairs(Location loc, const Transposition &t, const
   return packed;
 }
 
-void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y) {
+void Lowering::launchConvolution(Location loc, StringRef family, StringRef key, const Memory &x, const Memory &w, const Made &y, int64_t images, uint64_t flops,
+                                 BuildConvolution build) {
+  SmallVector<Argument> arguments = {ofImages(read(x), images), read(w), ofImages(write(y.memory), images)};
+  for (const Memory &m : y.operands)
+    arguments.push_back(ofImages(read(m), m.elements == y.memory.elements ? images : 0));
+  launch(loc, family, y.epilogue ? key.str() + y.epilogue->text() : key.str(), arguments, flops, [&](KernelBuilder &k, ArrayRef<int> numbers) {
+    if (!y.epilogue)
+      return build(k, {});
+    SmallVector<int> buffers(numbers.drop_front(3));
+    buffers.insert(buffers.begin() + y.epilogue->result, -1);
+    return build(k, {&*y.epilogue, buffers});
+  });
+}
+
+void Lowering::gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Made &y) {
   if (amxTakes(c, target)) {
     int64_t images = amxIsByImage(c, target) ? c.N : 0;
     Memory source = x;
@@ -263,33 +297,34 @@ void Lowering::gather(Location loc, StringRef family, StringRef key, const Gathe
       source = scratchMemory(2 * x.elements, w.element);
       launch(loc, "split", textOf({x.elements}), {read(x), write(source)}, 0, [&](KernelBuilder &k, ArrayRef<int>) { return buildSplit(k, x.elements); });
     }
-    return launch(loc, family, (key + (c.split ? "tiles of parts" : "tiles")).str(), {ofImages(read(source), images), read(w), ofImages(write(y), images)}, c.flops(),
-                  [&](KernelBuilder &k, ArrayRef<int>) { return buildAmxConv(k, c); });
+    return launchConvolution(loc, family, (key + (c.split ? "tiles of parts" : "tiles")).str(), source, w, y, images, c.flops(),
+                             [&](KernelBuilder &k, const Ending &) { return buildAmxConv(k, c); });
   }
-  int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(computedIn(y.element))) ? c.N : 0;
+  const Type element = computedIn(y.memory.element);
+  int64_t images = gatherIsByImage(c, target, target.vectorBytes / elementBytes(element)) ? c.N : 0;
   const std::string form = (c.pairs ? "pairs" : c.sums ? "sums" : c.sourceBlock ? "transposing" : "") + textOf({c.wChannel});
-  launch(loc, family, (key + form).str(), {ofImages(read(x), images), read(w), ofImages(write(y), images)}, c.flops(),
-         [&](KernelBuilder &k, ArrayRef<int>) { return buildGatherConv(k, c, computedIn(y.element)); });
+  launchConvolution(loc, family, (key + form).str(), x, w, y, images, c.flops(),
+                    [&](KernelBuilder &k, const Ending &ending) { return buildGatherConv(k, c, element, ending); });
 }
 
 bool Lowering::transformsInside(const WinogradConv &c, int64_t lanes) const {
   return !keepsWeights() && c.mayTransformFilterInside(target, lanes);
 }
 
-void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y) {
-  Type element = computedIn(y.element);
+void Lowering::winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Made &y) {
+  Type element = computedIn(y.memory.element);
   const int64_t lanes = target.vectorBytes / elementBytes(element);
   Memory u = c.filterInside ? w : scratchMemory(c.transformedFilter(target, lanes), c.pairs ? x.element : element);
   if (!c.filterInside)
     launch(loc, "winograd_filter", textOf({c.C, c.O, c.block, c.turned, c.form.outputs, c.form.taps}), {read(w), write(u)}, 0,
            [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradFilter(k, c, element); });
-  auto build = [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradConv(k, c, element); };
+  auto build = [&](KernelBuilder &k, const Ending &ending) { return buildWinogradConv(k, c, element, ending); };
   if (!c.apart)
-    return launch(loc, ("winograd_" + family).str(), c.text(), {ofImages(read(x), c.N), read(u), ofImages(write(y), c.N)}, c.flops(), build);
+    return launchConvolution(loc, ("winograd_" + family).str(), c.text(), x, u, y, c.N, c.flops(), build);
   Memory transformed = scratchMemory(c.transformedMap(target, lanes), c.pairs ? x.element : element);
   launch(loc, "winograd_input", c.text(), {read(x), write(transformed)}, 0,
          [&](KernelBuilder &k, ArrayRef<int>) { return buildWinogradInput(k, c, element); });
-  launch(loc, ("winograd_" + family).str(), c.text(), {read(transformed), read(u), write(y)}, c.flops(), build);
+  launchConvolution(loc, ("winograd_" + family).str(), c.text(), transformed, u, y, 0, c.flops(), build);
 }
 
 GradStripes Lowering::stripes(int64_t N, int64_t work, int64_t leastWork, int64_t bytes) const {

@@ -6,6 +6,7 @@
 #include "compiler/conversion/Conversion.h"
 #include "compiler/dialect/Cnn.h"
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Nest.h"
 #include "compiler/kernels/Program.h"
 #include "compiler/kernels/Winograd.h"
@@ -193,7 +194,24 @@ private:
 
   void transpose(Location loc, const Transposition &t, const Memory &from, const Memory &to);
 
-  LogicalResult lowerFamily(linalg::GenericOp op, StringRef family);
+  /// Whether the kernel of a convolution ends with a program that has no other place.
+  bool endsWithEpilogue(linalg::GenericOp convolution) const {
+    linalg::GenericOp program = epilogueOf(convolution, target);
+    return program && !isTakenIn(program);
+  }
+  /// `epilogue`: what a convolution's kernel ends with; null: its results are stored as they are.
+  LogicalResult lowerFamily(linalg::GenericOp op, StringRef family, linalg::GenericOp epilogue);
+
+  /// Where a convolution's results go.
+  struct Made {
+    Made(const Memory &memory) : memory(memory) {}
+    Memory memory;
+    std::optional<EpiloguePlan> epilogue;
+    SmallVector<Memory> operands; ///< of the epilogue's program, in their order, without the results
+  };
+  using BuildConvolution = llvm::function_ref<int64_t(KernelBuilder &, const Ending &)>;
+  /// As launch(): buffers are x, w, y, and what the epilogue reads. `images`: of pieces that are cut as ImageCut says, else 0.
+  void launchConvolution(Location loc, StringRef family, StringRef key, const Memory &x, const Memory &w, const Made &y, int64_t images, uint64_t flops, BuildConvolution build);
 
   /// Whether a sum over `channels` of x is made of pairs.
   bool multipliesPairs(const Memory &x, int64_t channels) const;
@@ -204,7 +222,7 @@ private:
   Memory packPairs(Location loc, const PairPacking &p, const Memory &source);
   Memory packPairs(Location loc, const Transposition &t, const Memory &source); ///< t is in pairs
 
-  void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Memory &y);
+  void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Made &y);
 
   /// y = x w^T. Many rows: the weights are packed, and the layer is a convolution of 1x1 maps. Few: dot products.
   void dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y);
@@ -226,7 +244,7 @@ private:
   /// Weights stay what they are from one run to the next: what is made of them alone is made once.
   bool keepsWeights() const { return llvm::StringRef(program.name).starts_with("predict"); }
   bool transformsInside(const WinogradConv &c, int64_t lanes) const;
-  void winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Memory &y);
+  void winograd(Location loc, StringRef family, const WinogradConv &c, const Memory &x, const Memory &w, const Made &y);
   void winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, const Memory &x, const Memory &dy);
 
   LogicalResult lowerNest(linalg::GenericOp op);

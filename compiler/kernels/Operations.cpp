@@ -12,7 +12,10 @@ namespace cnnc {
 LogicalResult Lowering::lower(Operation &op) {
   return TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<arith::ConstantOp, tensor::EmptyOp, linalg::FillOp>([](auto) { return success(); })
-      .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>([&](auto o) { return alias(o->getResult(0), o->getOperand(0)); })
+      .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp>([&](auto o) {
+        auto made = o->getOperand(0).template getDefiningOp<linalg::GenericOp>();
+        return made && endsWithEpilogue(made) ? success() : alias(o->getResult(0), o->getOperand(0));
+      })
       .Case<tensor::PadOp>([&](auto o) {
         auto program = o.getSource().template getDefiningOp<linalg::GenericOp>();
         return program && isTakenIn(program) ? success() : alias(o.getResult(), o.getSource());
@@ -21,10 +24,13 @@ LogicalResult Lowering::lower(Operation &op) {
       .Case<tensor::InsertSliceOp>([&](auto o) { return lowerInsert(o); })
       .Case<linalg::TransposeOp>([&](auto o) { return lowerTranspose(o); })
       .Case<linalg::GenericOp>([&](auto o) {
-        if (auto family = o->template getAttrOfType<StringAttr>("cnn.kernel"))
-          return lowerFamily(o, family.getValue());
+        if (auto family = o->template getAttrOfType<StringAttr>("cnn.kernel")) {
+          return endsWithEpilogue(o) ? success() : lowerFamily(o, family.getValue(), {}); // in the epilogue's place
+        }
         if (fused.contains(o) || isTakenIn(o))
           return success();
+        if (auto convolution = convolutionOf(o, target))
+          return lowerFamily(convolution, convolution->template getAttrOfType<StringAttr>("cnn.kernel").getValue(), o);
         return lowerNest(o);
       })
       .Default([](Operation *o) { return o->emitOpError("has no kernel"); });

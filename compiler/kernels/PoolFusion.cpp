@@ -3,7 +3,7 @@
 // linalg.generic of maps with one element a window (windowsOf): each pixel takes what its one window has for it.
 #include "compiler/kernels/PoolFusion.h"
 #include "compiler/conversion/Build.h"
-#include "compiler/kernels/Nest.h"
+#include "compiler/kernels/ProgramOfPixels.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -136,21 +136,9 @@ linalg::GenericOp poolOf(OpOperand &use) {
 }
 
 bool takesIn(linalg::GenericOp pool, linalg::GenericOp program) {
-  constexpr int64_t mostShares = 4, mostChannels = 4096; // windows of a pixel; channels whose values fit on the stack
+  constexpr int64_t mostShares = 4; // windows of a pixel
   const auto g = WindowGeometry::fromAttr(pool->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
-  if (program->hasAttr("cnn.kernel") || program.getNumReductionLoops() || program.getNumLoops() != 4 || program->getNumResults() != 1 || g.C > mostChannels)
-    return false;
-  if (g.KH * g.KW > (isCostly(program) ? 1 : mostShares) * g.SH * g.SW)
-    return false;
-  bool indexed = false;
-  program.getRegion().walk([&](linalg::IndexOp) { indexed = true; });
-  const ArrayRef<int64_t> shape = cast<RankedTensorType>(program->getResult(0).getType()).getShape();
-  return !indexed && llvm::all_of(program.getDpsInputOperands(), [&](OpOperand *o) {
-    const AffineMap map = program.getMatchingIndexingMap(o);
-    const bool ofPixels = map.isIdentity() && cast<RankedTensorType>(o->get().getType()).getShape() == shape;
-    const bool ofChannels = map.getNumResults() == 1 && map.getResult(0) == getAffineDimExpr(3, program.getContext());
-    return ofPixels || ofChannels || map.getNumResults() == 0;
-  });
+  return isOfPixels(program) && g.KH * g.KW <= (isCostly(program) ? 1 : mostShares) * g.SH * g.SW;
 }
 
 SmallVector<linalg::GenericOp> gatherPools(Operation *function) {

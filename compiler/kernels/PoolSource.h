@@ -2,57 +2,17 @@
 // In: the pool's geometry, the program's plan.  Out: vectors of channels of one pixel.
 #pragma once
 
-#include "compiler/kernels/NestBody.h"
+#include "compiler/kernels/ProgramOfPixels.h"
 #include "compiler/kernels/Windows.h"
 
 namespace cnnc {
 
-/// The program's loops as a pool sees them: a row a pixel of the unpadded map.
-inline NestPlan planOfPool(linalg::GenericOp program, const WindowGeometry &g) {
-  NestPlan p;
-  p.op = program;
-  p.R = g.N * g.H * g.W, p.C = g.C;
-  for (AffineMap map : program.getIndexingMapsArray()) {
-    const bool ofPixels = map.getNumResults() == 4, ofChannels = map.getNumResults() > 0;
-    p.operands.push_back({0, ofPixels ? g.C : 0, ofChannels ? 1 : 0});
-  }
-  return p;
-}
-
-class ProgramOfPixels : NestBody {
+class PoolProgram : ProgramOfPixels {
 public:
-  ProgramOfPixels(KernelBuilder &k, const NestPlan &plan, ArrayRef<int> arguments) : NestBody(k, plan, arguments) {
-    // What is kept from one pixel to the next has the type of the memory for it.
-    for (Operation &o : body().without_terminator())
-      if (unsigned &level = varies[o.getResult(0)]; level == Channel && computedIn(o.getResult(0).getType()) != floatType())
-        level = Element;
-      else if (llvm::any_of(o.getOperands(), [&](Value v) { return varies.lookup(v) == Element; }))
-        level = Element;
-    kept = keptOfChannels();
-    row = (p.C + lanes - 1) / lanes * lanes;
-    emit(Uniform, top, {}, lanes, 1);
-    if (kept.empty())
-      return;
-    ofChannels = k.scratch(floatType(), int64_t(kept.size()) * row);
-    auto keep = [&](Value c, int64_t width) {
-      Scope scope = top;
-      emit(Channel, scope, {{}, {}, c}, width, 1);
-      for (auto [i, value] : llvm::enumerate(kept))
-        k.store(scope.vectors[value][0], ofChannels, k.add(c, int64_t(i) * row), lanes);
-    };
-    if (int64_t whole = p.C / lanes * lanes; whole)
-      k.loop(k.constant(0), k.constant(whole), lanes, [&](Value c) { keep(c, lanes); });
-    if (p.C % lanes)
-      keep(k.constant(p.C / lanes * lanes), p.C % lanes);
-  }
+  using ProgramOfPixels::ProgramOfPixels;
 
   /// The vector of channels that pixels are asked for from here on.
-  void turnTo(Value c, int64_t width) {
-    channels = top;
-    for (auto [i, value] : llvm::enumerate(kept))
-      channels.vectors[value] = {k.load(ofChannels, k.add(c, int64_t(i) * row), lanes)};
-    first = c, this->width = width;
-  }
+  void turnTo(Value c, int64_t width) { channels = of(c, width), first = c, this->width = width; }
   Value at(Value pixel) {
     Scope scope = channels;
     emit(Element, scope, {{}, pixel, first}, width, 1);
@@ -68,10 +28,7 @@ public:
   }
 
 private:
-  SmallVector<Value> kept;
-  int64_t row = 0;
-  Value ofChannels;
-  Scope top, channels;
+  Scope channels;
   Value first;
   int64_t width = 0;
 };
@@ -103,7 +60,7 @@ private:
   KernelBuilder &k;
   WindowLoops &w;
   const WindowGeometry &g;
-  std::optional<ProgramOfPixels> of;
+  std::optional<PoolProgram> of;
   Value map, image, first;
   int64_t width = 0;
 

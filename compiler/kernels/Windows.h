@@ -7,6 +7,7 @@
 #include "compiler/target/Tiles.h"
 
 namespace cnnc {
+struct Ending;
 struct NestPlan;
 
 /// Buffers: x, y, indices; in place of x, with a program, what that reads (compiler/kernels/PoolSource.h).
@@ -17,8 +18,8 @@ int64_t buildMaxPoolGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type e
 int64_t buildAvgPool(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, const NestPlan *program, llvm::ArrayRef<int> buffers);
 /// Buffers: dy, dx.
 int64_t buildAvgPoolGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
-/// Buffers: x, w (KH,KW,C), y.
-int64_t buildDepthwise(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
+/// Buffers: x, w (KH,KW,C), y, those of the epilogue (compiler/kernels/Epilogue.h).
+int64_t buildDepthwise(KernelBuilder &k, const WindowGeometry &g, mlir::Type element, const Ending &ending);
 /// Buffers: dy, w, dx.
 int64_t buildDepthwiseInputGrad(KernelBuilder &k, const WindowGeometry &g, mlir::Type element);
 /// Buffers: x, dy, dw or its partial sums [parts][KH][KW][C].

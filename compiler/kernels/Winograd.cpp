@@ -3,6 +3,7 @@
 // all filters. Where channels are many, that is so few tiles that the filters' way from memory takes longer than their multiplication: the map is then
 // transformed apart, into memory, and a piece is a longer run of tiles and one block of filters, which it transforms itself where runs are few.
 #include "compiler/kernels/Contractions.h"
+#include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Products.h"
 #include "compiler/kernels/WinogradTransforms.h"
 #include "compiler/target/Tiles.h"
@@ -84,9 +85,9 @@ struct InputLayout {
 
 class Conv {
 public:
-  Conv(KernelBuilder &k, const WinogradConv &c, Type element)
+  Conv(KernelBuilder &k, const WinogradConv &c, Type element, const Ending &ending)
       : k(k), c(c), element(element), lanes(k.lanes(element)), cut(cutOf(c, k.target, lanes)), layout(c, cut, k.target, lanes), transforms(k, c, element),
-        products(k, c.pairs, lanes) {}
+        products(k, c.pairs, lanes), ending(ending) {}
 
   /// All tiles through all filters.
   int64_t run() {
@@ -110,6 +111,7 @@ public:
       k.loop(k.constant(0), count, 1, [&](Value slot) { transform(k.buffer(0), k.add(first, slot), firsts); });
     }
     sums = k.scratch(element, c.form.cells() * sumCell);
+    results.emplace(k, y, ending);
     const auto counts = transforms.between(firsts, k.add(first, count), 1, k.constant(0));
     auto throughBlock = [&](Value ob) {
       throughChunks([&](const Chunk &chunk) {
@@ -160,6 +162,8 @@ private:
   InputLayout layout;
   WinogradTransforms transforms;
   Products products;
+  Ending ending;
+  std::optional<Results> results;
   Value u, square, y, inputs, start, sums; // of the transformed tiles: memory, and where a piece's begin
   Value firstTile;         ///< of the piece
   bool writesFar = false;  ///< whole rows of tiles, to a map that does not stay in the second-level cache
@@ -355,9 +359,10 @@ private:
             [&](int64_t i, int64_t j) { return k.load(sums, k.add(slots[transforms.kindOf(i, j)], (i * c.form.side() + j) * sumCell + v * lanes), lanes); },
             [&](int64_t, Value value) { values.push_back(value); });
         const int64_t made = c.pairs ? m : columns; // in a row
+        const ChannelScope of = results->of(k.add(k.add(k.mul(ob, c.block), chunk.start), v * lanes), chunk.widthOf(v, lanes));
         for (int64_t i = 0; i < rows; ++i)
           for (int64_t j = 0; j < columns; ++j)
-            k.store(values[i * made + j], y, k.add(out, (i * c.OW + j) * c.O + v * lanes), chunk.widthOf(v, lanes));
+            results->store(of, values[i * made + j], k.add(out, (i * c.OW + j) * c.O + v * lanes));
       }
     });
   }
@@ -456,13 +461,13 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
 }
 
 int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, Type element) {
-  int64_t pieces = Conv(k, c, element).transformApart();
+  int64_t pieces = Conv(k, c, element, {}).transformApart();
   k.finish();
   return pieces;
 }
 
-int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, Type element) {
-  int64_t pieces = Conv(k, c, element).run();
+int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, Type element, const Ending &ending) {
+  int64_t pieces = Conv(k, c, element, ending).run();
   k.finish();
   return pieces;
 }

@@ -68,8 +68,8 @@ bool winogradPays(const WindowGeometry &g, WinogradConv &c, uint64_t directFlops
 int64_t buildWinogradFilter(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
 /// Buffers: x, the transformed map. Returns the pieces.
 int64_t buildWinogradInput(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
-/// Buffers: x, u, y; with `apart`, the transformed map in place of x. Returns the pieces.
-int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, mlir::Type element);
+/// Buffers: x, u, y, those of the epilogue; with `apart`, the transformed map in place of x. Returns the pieces.
+int64_t buildWinogradConv(KernelBuilder &k, const WinogradConv &c, mlir::Type element, const Ending &ending);
 
 /// The filter's gradient in two kernels: sums over tiles in the transformed form,
 /// [parts][channel blocks][output blocks][groups][cells/groups][channels][outputs], and their end. `conv` is the forward convolution. Outputs are counted in
