@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Networks of examples/ against torchvision's of the same name, turn and turn about: a training step at the example's size of image.
+"""Networks of examples/ against torchvision's of the same name or onnxruntime, turn and turn about, at the example's size of image.
 
-  bench/zoo.py --torch-python VENV/bin/python [--nets resnet50,mobilenet_v2] [--batch 8] [--threads 2] [--seconds 4] [--rounds 2]
+  bench/zoo.py --torch-python VENV/bin/python [--what train|infer] [--nets resnet50,mobilenet_v2] [--batch 8] [--threads 2] [--seconds 4] [--rounds 2]
 
-One step is forward, cross-entropy, backward and an update by SGD with momentum on data in memory; PyTorch runs eager in the better of NCHW and NHWC. Ours takes the
-optimiser of the example. A line a network: milliseconds of each one's fastest step, and the ratio.
-Set-up: VENV/bin/pip install torch torchvision. Nothing else should run beside it."""
+train: a step is forward, cross-entropy, backward and an update by SGD with momentum on data in memory; PyTorch runs eager in the better of NCHW and NHWC. Ours takes
+the optimiser of the example.
+infer: a program of `cnnc --inference` against onnxruntime on the file that our `export --onnx` writes, normalisation folded into the convolutions on both sides.
+A line a network: milliseconds of each one's fastest step, and the ratio.
+Set-up: VENV/bin/pip install torch torchvision onnxruntime numpy. Nothing else should run beside it."""
 import argparse
 import json
 import os
@@ -37,29 +39,46 @@ print(json.dumps({"nchw": step_ms(torch.contiguous_format), "nhwc": step_ms(torc
 """
 
 
+def train(a, work, net, source, batch, threads):
+    """-> PyTorch's fastest step, ours, the layout"""
+    shown = subprocess.run([a.cnnc, "show", "--json", source], check=True, capture_output=True, text=True)
+    side = json.loads(shown.stdout)["layers"][0]["output"][1]
+    program, mine, rival = compile_net(a, source, batch, work), float("inf"), {}
+    for _ in range(a.rounds):
+        given = [NAMES.get(net, net), batch, threads, str(side), str(a.seconds)]
+        for layout, ms in json_line([a.torch_python, "-c", TORCH, *given]).items():
+            rival[layout] = min(ms, rival.get(layout, float("inf")))
+        mine = min(mine, ours(a, program, "train", batch, threads)["ms_min"])
+    best = min(rival, key=rival.get)
+    return rival[best], mine, "torch " + best
+
+
+def infer(a, work, net, source, batch, threads):
+    """-> onnxruntime's fastest run, ours, its name"""
+    trainer, program = compile_net(a, source, batch, work), compile_net(a, source, batch, work, "--inference")
+    mine, rival = float("inf"), float("inf")
+    for _ in range(a.rounds):
+        rival = min(rival, json_line([a.torch_python, os.path.join(HERE, "onnx_baseline.py"), "--trainer", trainer, "--batch", batch, "--threads", threads,
+                                      "--seconds", str(a.seconds)])["ms_min"])
+        mine = min(mine, ours(a, program, "infer", batch, threads)["ms_min"])
+    return rival, mine, "onnxruntime"
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_arguments(p, nets=NETS, batch="8", threads="2")
     p.add_argument("--torch-python", required=True)
     p.add_argument("--rounds", type=int, default=2)
+    p.add_argument("--what", default="train", choices=("train", "infer"))
     a = p.parse_args()
-    print(f"{'net':16} {'side':>4} {'batch':>5} {'thr':>3} {'torch ms':>9} {'ours ms':>8} {'ratio':>6}  layout", flush=True)
+    print(f"{'net':16} {'what':5} {'batch':>5} {'thr':>3} {'rival ms':>9} {'ours ms':>8} {'ratio':>6}  rival", flush=True)
     with tempfile.TemporaryDirectory() as work:
         for net in a.nets.split(","):
             source = os.path.join(HERE, "..", "examples", net + ".cnn")
-            shown = subprocess.run([a.cnnc, "show", "--json", source], check=True, capture_output=True, text=True)
-            side = json.loads(shown.stdout)["layers"][0]["output"][1]
-            for batch in map(int, a.batch.split(",")):
-                program = compile_net(a, source, batch, work)
-                for threads in map(int, a.threads.split(",")):
-                    mine, rival = float("inf"), {}
-                    for _ in range(a.rounds):
-                        given = [NAMES.get(net, net), str(batch), str(threads), str(side), str(a.seconds)]
-                        for layout, ms in json_line([a.torch_python, "-c", TORCH, *given]).items():
-                            rival[layout] = min(ms, rival.get(layout, float("inf")))
-                        mine = min(mine, ours(a, program, "train", batch, threads)["ms_min"])
-                    best = min(rival, key=rival.get)
-                    print(f"{net:16} {side:4} {batch:5} {threads:3} {rival[best]:9.1f} {mine:8.1f} {rival[best] / mine:6.2f}  {best}", flush=True)
+            for batch in a.batch.split(","):
+                for threads in a.threads.split(","):
+                    rival, mine, name = {"train": train, "infer": infer}[a.what](a, work, net, source, batch, threads)
+                    print(f"{net:16} {a.what:5} {batch:>5} {threads:>3} {rival:9.1f} {mine:8.1f} {rival / mine:6.2f}  {name}", flush=True)
 
 
 if __name__ == "__main__":
