@@ -137,7 +137,8 @@ private:
   SmallVector<Share> sharesAhead(Value n, Value firstRow, Value ob, Value kh, Value firstChannel, ArrayRef<Cell> cells, const LaneChunk &chunk) {
     const int64_t bytes = k.target.vectorBytes / lanes, line = elementsOfLine(k.target, lanes), channels = f.xChannels;
     const bool readsOnce = f.KH * f.KW == 1 && f.SH == 1 && f.SW == 1;
-    if (f.pairs || f.groups > 1 || f.OH * f.OW == 1)
+    constexpr int64_t fewChannels = 4; // of a pixel: too few products between
+    if (f.pairs || f.groups > 1 || f.OH * f.OW == 1 || (!readsOnce && channels <= fewChannels))
       return {};
     const bool ofImages = blockRows == f.OH; // a block is whole images
     const int64_t xRows = ofImages ? f.H : blockRows * f.SH, yRows = blockRows;

@@ -9,10 +9,10 @@
 namespace cnnc {
 
 /// The program that the kernel of `convolution` ends with; null if its results are stored as they are. Of two convolutions whose results one program adds, it
-/// is the later one's.
-linalg::GenericOp epilogueOf(linalg::GenericOp convolution, const TargetInfo &target);
+/// is the later one's. `isTraining`: launches form chains.
+linalg::GenericOp epilogueOf(linalg::GenericOp convolution, const TargetInfo &target, bool isTraining);
 /// The convolution whose kernel ends with `program`; null if none does.
-linalg::GenericOp convolutionOf(linalg::GenericOp program, const TargetInfo &target);
+linalg::GenericOp convolutionOf(linalg::GenericOp program, const TargetInfo &target, bool isTraining);
 
 struct EpiloguePlan {
   NestPlan nest;

@@ -196,7 +196,7 @@ private:
 
   /// Whether the kernel of a convolution ends with a program that has no other place.
   bool endsWithEpilogue(linalg::GenericOp convolution) const {
-    linalg::GenericOp program = epilogueOf(convolution, target);
+    linalg::GenericOp program = epilogueOf(convolution, target, !keepsWeights());
     return program && !isTakenIn(program);
   }
   /// `epilogue`: what a convolution's kernel ends with; null: its results are stored as they are.

@@ -29,7 +29,7 @@ LogicalResult Lowering::lower(Operation &op) {
         }
         if (fused.contains(o) || isTakenIn(o))
           return success();
-        if (auto convolution = convolutionOf(o, target))
+        if (auto convolution = convolutionOf(o, target, !keepsWeights()))
           return lowerFamily(convolution, convolution->template getAttrOfType<StringAttr>("cnn.kernel").getValue(), o);
         return lowerNest(o);
       })
