@@ -54,6 +54,12 @@ def torch(a, net, what, batch, threads, mode, layout, seconds=None):
                       "--dtype", a.dtype, "--threads", str(threads), "--batch", str(batch), "--device", a.target, "--seconds", str(seconds or a.seconds)])
 
 
+def onnxruntime(a, trainer, batch, threads):
+    """Inference with the network of a trainer, as it exports it."""
+    return json_line([a.torch_python, os.path.join(HERE, "onnx_baseline.py"), "--trainer", trainer, "--batch", str(batch), "--threads", str(threads),
+                      "--seconds", str(a.seconds)])
+
+
 def fastest_torch(a, net, what, batch, threads):
     """(mode, layout), by a short run of each."""
     forms = [(mode, layout) for mode in (("eager",) if a.no_compile else ("eager", "compile")) for layout in ("nchw", "nhwc")]

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 
-from measure import HERE, add_arguments, add_rival_arguments, compile_net, fastest_torch, in_turn, json_line, means, median_ms, ours, torch
+from measure import HERE, add_arguments, add_rival_arguments, compile_net, fastest_torch, in_turn, means, median_ms, onnxruntime, ours, torch
 
 STARTS, TORCH_STARTS = 20, 3
 
@@ -44,8 +44,7 @@ def infer(a, work):
             for threads in a.threads.split(","):
                 form = fastest_torch(a, net, "infer", batch, threads)
                 rows = in_turn(a.rounds, lambda: ours(a, program, "infer", batch, threads), lambda: torch(a, net, "infer", batch, threads, *form),
-                               lambda: json_line([a.torch_python, os.path.join(HERE, "onnx_baseline.py"), "--trainer", trainer, "--batch", batch,
-                                                  "--threads", threads, "--seconds", str(a.seconds)]))
+                               lambda: onnxruntime(a, trainer, batch, threads))
                 o, t, x = (median_ms(r) for r in rows)
                 yield print_row(net, "infer", batch, threads, min(t, x), o, "torch " + "/".join(form) if t < x else "onnxruntime")
 

@@ -14,7 +14,7 @@ import os
 import subprocess
 import tempfile
 
-from measure import HERE, add_arguments, compile_net, json_line, ours
+from measure import HERE, add_arguments, compile_net, json_line, onnxruntime, ours
 
 NETS = "resnet50,densenet121,mobilenet_v2,efficientnet_b0,googlenet,squeezenet"
 NAMES = {"squeezenet": "squeezenet1_1"}
@@ -58,8 +58,7 @@ def infer(a, work, net, source, batch, threads):
     trainer, program = compile_net(a, source, batch, work), compile_net(a, source, batch, work, "--inference")
     mine, rival = float("inf"), float("inf")
     for _ in range(a.rounds):
-        rival = min(rival, json_line([a.torch_python, os.path.join(HERE, "onnx_baseline.py"), "--trainer", trainer, "--batch", batch, "--threads", threads,
-                                      "--seconds", str(a.seconds)])["ms_min"])
+        rival = min(rival, onnxruntime(a, trainer, batch, threads)["ms_min"])
         mine = min(mine, ours(a, program, "infer", batch, threads)["ms_min"])
     return rival, mine, "onnxruntime"
 

@@ -95,6 +95,10 @@ inline int64_t elementsOfLine(const TargetInfo &target, int64_t lanes) { return 
 inline int64_t elementsOfLine(mlir::Value buffer) {
   return TargetInfo::lineBytes * 8 / mlir::cast<mlir::MemRefType>(buffer.getType()).getElementTypeBitWidth();
 }
+/// Whether a buffer is larger than the second-level cache.
+inline bool isFar(const TargetInfo &target, mlir::Value buffer) {
+  return mlir::cast<mlir::MemRefType>(buffer.getType()).getNumElements() / elementsOfLine(buffer) * TargetInfo::lineBytes > target.l2Bytes;
+}
 /// In step number `step` of `steps`, its share of so many lines: `use(number)`; some lines fall into several steps where they are fewer.
 inline void shareOfStep(KernelBuilder &k, int64_t lines, mlir::Value step, int64_t steps, llvm::function_ref<void(mlir::Value)> use) {
   const int64_t ofStep = (lines + steps - 1) / steps;

@@ -37,14 +37,10 @@ struct ChannelScope {
 class EpilogueProgram : ProgramOfPixels {
 public:
   EpilogueProgram(KernelBuilder &k, const Ending &ending) : ProgramOfPixels(k, ending.plan->nest, ending.buffers), result(ending.plan->result) {}
-  ChannelScope channels(Value first, int64_t width) {
-    Scope scope = of(first, width);
-    uniform = scope.scalars;
-    return {first, width, std::move(scope.vectors)};
-  }
+  ChannelScope channels(Value first, int64_t width) { return {first, width, of(first, width).vectors}; }
   /// What takes the place of y[index] and those behind it.
   Value ended(const ChannelScope &c, Value results, Value index) {
-    Scope scope{uniform, c.vectors};
+    Scope scope{top.scalars, c.vectors};
     for (unsigned i = 0; i < op.getNumDpsInputs(); ++i) {
       BlockArgument argument = body().getArgument(i);
       if (p.operands[i].r && !argument.use_empty())
@@ -56,7 +52,6 @@ public:
 
 private:
   unsigned result;
-  DenseMap<Value, Value> uniform;
 };
 
 /// Where a convolution's results go. Made at the beginning of its kernel.

@@ -23,7 +23,8 @@ static int64_t filterRow(const GatherConv &c, int64_t width, int64_t lanes) {
   return pays ? (width + lanes - 1) / lanes * lanes : width;
 }
 
-LogicalResult Lowering::lowerFamily(linalg::GenericOp op, StringRef family, linalg::GenericOp epilogue) {
+LogicalResult Lowering::lowerFamily(linalg::GenericOp op, linalg::GenericOp epilogue) {
+  const StringRef family = op->getAttrOfType<StringAttr>("cnn.kernel").getValue();
   WindowGeometry g = WindowGeometry::fromAttr(op->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
   Location loc = op.getLoc();
   auto elementOf = [](Value v) { return cast<ShapedType>(v.getType()).getElementType(); };

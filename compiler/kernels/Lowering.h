@@ -200,7 +200,7 @@ private:
     return program && !isTakenIn(program);
   }
   /// `epilogue`: what a convolution's kernel ends with; null: its results are stored as they are.
-  LogicalResult lowerFamily(linalg::GenericOp op, StringRef family, linalg::GenericOp epilogue);
+  LogicalResult lowerFamily(linalg::GenericOp op, linalg::GenericOp epilogue);
 
   /// Where a convolution's results go.
   struct Made {

@@ -174,10 +174,7 @@ protected:
     BlockArgument arg = body().getArgument(i);
     if (isOutput(i) || arg.use_empty() || varies[arg] != Element || !p.operands[i].c || p.operands[i].of != NestPlan::Strides::Of::Pixels)
       return false;
-    return isFar(k.buffer(arguments[i]));
-  }
-  bool isFar(Value buffer) {
-    return cast<ShapedType>(buffer.getType()).getNumElements() / elementsOfLine(buffer) * TargetInfo::lineBytes > k.target.l2Bytes;
+    return isFar(k.target, k.buffer(arguments[i]));
   }
 
   /// What belongs to channels and is used from pixel to pixel.

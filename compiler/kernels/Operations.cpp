@@ -24,14 +24,12 @@ LogicalResult Lowering::lower(Operation &op) {
       .Case<tensor::InsertSliceOp>([&](auto o) { return lowerInsert(o); })
       .Case<linalg::TransposeOp>([&](auto o) { return lowerTranspose(o); })
       .Case<linalg::GenericOp>([&](auto o) {
-        if (auto family = o->template getAttrOfType<StringAttr>("cnn.kernel")) {
-          return endsWithEpilogue(o) ? success() : lowerFamily(o, family.getValue(), {}); // in the epilogue's place
-        }
+        if (o->hasAttr("cnn.kernel"))
+          return endsWithEpilogue(o) ? success() : lowerFamily(o, {}); // in the epilogue's place
         if (fused.contains(o) || isTakenIn(o))
           return success();
-        if (auto convolution = convolutionOf(o, target, !keepsWeights()))
-          return lowerFamily(convolution, convolution->template getAttrOfType<StringAttr>("cnn.kernel").getValue(), o);
-        return lowerNest(o);
+        auto convolution = convolutionOf(o, target, !keepsWeights());
+        return convolution ? lowerFamily(convolution, o) : lowerNest(o);
       })
       .Default([](Operation *o) { return o->emitOpError("has no kernel"); });
 }

@@ -68,7 +68,7 @@ private:
   void askAhead(Value buffer, Value oh, Value ow) {
     constexpr int64_t ahead = 8192, mostCells = 16; // bytes; cells that are written out
     const int64_t line = elementsOfLine(buffer), rows = std::min(g.KH, g.SH), columns = std::min(g.KW, g.SW);
-    if (rows * columns > mostCells || cast<ShapedType>(buffer.getType()).getNumElements() / line * TargetInfo::lineBytes <= k.target.l2Bytes)
+    if (rows * columns > mostCells || !isFar(k.target, buffer))
       return;
     const int64_t windows = std::max<int64_t>(1, ahead / TargetInfo::lineBytes * line / (rows * columns * g.C));
     Value later = k.add(k.add(k.mul(oh, g.OW), ow), windows);

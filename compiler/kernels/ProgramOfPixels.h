@@ -41,6 +41,8 @@ public:
   }
 
 protected:
+  Scope top; ///< what belongs to neither pixels nor channels
+
   /// What belongs to `width` channels from c on.
   Scope of(Value c, int64_t width) {
     Scope scope = top;
@@ -55,7 +57,6 @@ private:
   SmallVector<Value> given, kept; ///< of channels: operands, and what is made of them
   int64_t row = 0;
   Value ofChannels;
-  Scope top;
 };
 
 } // namespace cnnc

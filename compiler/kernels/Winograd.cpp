@@ -102,7 +102,7 @@ public:
     u = c.filterInside ? k.scratch(element, c.form.cells() * insideCell(width)) : k.buffer(1), y = k.buffer(2);
     if (c.sourceBlock)
       square = k.scratch(element, c.form.taps * c.form.taps * lanes * width);
-    writesFar = cut.tiles % c.tileColumns() == 0 && c.N * c.OH * c.OW * c.O / elementsOfLine(y) * TargetInfo::lineBytes > k.target.l2Bytes;
+    writesFar = cut.tiles % c.tileColumns() == 0 && isFar(k.target, y);
     sumCell = WinogradTransforms::cellStride(cut.slots() * width, k.target.vectorBytes / lanes);
     if (c.apart) {
       inputs = k.buffer(0), start = k.mul(run, c.form.cells() * layout.cell);
