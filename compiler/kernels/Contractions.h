@@ -87,6 +87,8 @@ ReachedTaps reachedTaps(KernelBuilder &builder, const Phase &phase, int64_t step
 mlir::Value sumsOfLanes(KernelBuilder &k, llvm::SmallVector<mlir::Value> vectors);
 /// Channels whose filters are asked for ahead where they come from memory.
 constexpr int64_t filtersAhead = 48;
+/// Filters that are transposed on their way have short runs of lines far apart, of which memory gives many at once or few in a time: so many runs.
+constexpr int64_t runsAhead = 12;
 /// Vectors side by side that a line of the caches holds, at least one: of so many, one is asked for.
 inline int64_t vectorsOfLine(const TargetInfo &target) { return std::max<int64_t>(1, TargetInfo::lineBytes / target.vectorBytes); }
 /// Elements in a line, of which a vector has `lanes`.

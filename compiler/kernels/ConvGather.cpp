@@ -129,7 +129,7 @@ public:
     auto block = [&](Value ob) {
       blockNumber = ob;
       Value wBase = c.sourceBlock ? k.constant(0) : k.mul(ob, c.wBlock);
-      if (c.sourceBlock && !c.sums)
+      if (c.sourceBlock && !c.sums && !takesWholeMap(c, lanes))
         transposeFilters(ob);
       Value outBase = k.mul(ob, c.block);
       int64_t blocksPerGroup = c.outChannels / c.groups / c.block;
@@ -167,18 +167,23 @@ private:
     k.prefetch(w, k.mul(k.add(index, filterAhead * c.wChannel), c.pairs ? 2 : 1), KernelBuilder::First);
   }
 
-  /// From [inChannels/sourceBlock][taps][outChannels][sourceBlock] to this piece's [taps][inChannels][block].
+  /// From [inChannels/sourceBlock][taps][outChannels][sourceBlock] to this piece's [taps][inChannels][block]. The rows of a tap lie side by side, those of the
+  /// next one a constant distance behind them, which are asked for meanwhile.
   void transposeFilters(Value ob) {
-    const int64_t tap = c.inChannels * c.block, taps = c.wBlock / tap;
+    const int64_t tap = c.inChannels * c.block, taps = c.wBlock / tap, distance = c.outChannels * c.sourceBlock, line = elementsOfLine(w);
     Value source = w;
     w = k.scratch(element, c.wBlock);
-    k.loop(k.constant(0), k.constant(c.inChannels), lanes, [&](Value ch) {
-      Value from = k.add(k.mul(k.div(ch, c.sourceBlock), taps * c.outChannels * c.sourceBlock), k.mod(ch, c.sourceBlock));
-      from = k.add(from, k.mul(ob, c.block * c.sourceBlock));
+    k.loop(k.constant(0), k.constant(c.inChannels / c.sourceBlock), 1, [&](Value of) {
       k.loop(k.constant(0), k.constant(taps), 1, [&](Value t) {
-        for (int64_t lane = 0; lane < c.block; lane += lanes)
-          transposeTile(k, source, k.add(k.add(from, k.mul(t, c.outChannels * c.sourceBlock)), lane * c.sourceBlock), c.sourceBlock, w,
-                        k.add(k.add(k.mul(t, tap), k.mul(ch, c.block)), lane), c.block, element);
+        Value from = k.add(k.mul(k.add(k.mul(of, taps), t), distance), k.mul(ob, c.block * c.sourceBlock));
+        Value to = k.add(k.mul(t, tap), k.mul(of, c.sourceBlock * c.block));
+        k.loop(k.constant(0), k.constant(c.block), lanes, [&](Value lane) {
+          Value row = k.add(from, k.mul(lane, c.sourceBlock));
+          for (int64_t l = 0; l < lanes * c.sourceBlock; l += line)
+            k.prefetch(source, k.add(row, runsAhead * distance + l));
+          for (int64_t ch = 0; ch < c.sourceBlock; ch += lanes)
+            transposeTile(k, source, k.add(row, ch), c.sourceBlock, w, k.add(k.add(to, ch * c.block), lane), c.block, element);
+        });
       });
     });
   }

@@ -1,6 +1,7 @@
 // Convolution of one image's small map, as a gather (ConvGather.cpp): a filter serves all pixels before the next one is read. There are few multiplications
 // for each weight, which comes from memory once, so that what counts is to read at memory's speed all the time.
-// In: GatherConv, buffers x, w, y.  Out: for each chunk of two vectors of lanes, loops over taps and input channels.
+// In: GatherConv, buffers x, w, y.  Out: for each chunk of two vectors of lanes, loops over taps and input channels. A filter that is given as the forward
+// convolution has it is transposed on the way, a block of channels of one tap at a time, in the first-level cache.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Products.h"
@@ -17,15 +18,28 @@ class WholeMap {
 public:
   WholeMap(KernelBuilder &k, const GatherConv &c, Type element, Value n, const LaneChunk &chunk)
       : k(k), c(c), element(element), lanes(k.lanes(element)), chunk(chunk), products(k, c.pairs, lanes), image(k.mul(n, c.IH * c.IW * c.inChannels)),
-        sums(k.scratch(element, c.OH * c.OW * chunk.vectors * lanes)) {}
+        sums(k.scratch(element, c.OH * c.OW * chunk.vectors * lanes)), w(c.sourceBlock ? k.scratch(element, c.sourceBlock * rowOf()) : k.buffer(1)) {}
 
   /// Weights at `filter`; results of the channels from `first` on, which begin at `out`.
   void run(Value filter, Value out, Value first, Results &results) {
     eachCell([&](int64_t pixel, int64_t v) { k.store(k.zeroVector(element, lanes), sums, cell(pixel, v), lanes); });
-    for (const Tap &row : c.rows.front().taps)
-      for (const Tap &column : c.columns.front().taps)
-        if (const auto reached = reachedBy(row, column); !reached.empty())
-          tap(k.add(filter, row.k * c.wRow + column.k * c.wColumn), reached);
+    if (!c.sourceBlock) {
+      eachTap([&](const Tap &row, const Tap &column, ArrayRef<Pixel> reached) {
+        Value from = k.add(filter, row.k * c.wRow + column.k * c.wColumn);
+        tap({from, k.add(from, filtersAhead * c.wChannel)}, k.constant(0), c.inChannels, reached);
+      });
+    } else {
+      // A block of channels and a tap have their rows side by side; the block's next tap has its own a constant distance behind them.
+      const int64_t distance = c.outChannels * c.sourceBlock;
+      k.loop(k.constant(0), k.constant(c.inChannels / c.sourceBlock), 1, [&](Value block) {
+        eachTap([&](const Tap &row, const Tap &column, ArrayRef<Pixel> reached) {
+          const int64_t number = (row.k * c.wRow + column.k * c.wColumn) / c.wColumn, taps = c.wBlock / c.wColumn;
+          Value from = k.add(k.mul(k.add(k.mul(block, taps), number), distance), k.mul(first, c.sourceBlock));
+          transpose(from);
+          tap({k.constant(0), k.add(from, runsAhead * distance)}, k.mul(block, c.sourceBlock), c.sourceBlock, reached);
+        });
+      });
+    }
     SmallVector<ChannelScope> of;
     for (int64_t v = 0; v < chunk.vectors; ++v)
       of.push_back(results.of(k.add(first, v * lanes), width(v)));
@@ -41,7 +55,9 @@ private:
   Products products;
   Value image; ///< where it begins in x
   Value sums;  ///< scratch memory, [pixels][vectors]: more than there are registers for
+  Value w;     ///< weights, rowOf() elements from channel to channel; scratch memory for a block of channels where they are transposed
 
+  int64_t rowOf() const { return c.sourceBlock ? chunk.vectors * lanes : c.wChannel; }
   int64_t width(int64_t v) const { return std::min(lanes, chunk.width - v * lanes); }
   Value cell(int64_t pixel, int64_t v) { return k.constant((pixel * chunk.vectors + v) * lanes); }
   void eachCell(llvm::function_ref<void(int64_t, int64_t)> body) {
@@ -62,25 +78,46 @@ private:
     return reached;
   }
 
-  /// Register tiles of its pixels take turns where they are several.
-  void tap(Value filter, ArrayRef<Pixel> reached) {
+  void eachTap(llvm::function_ref<void(const Tap &, const Tap &, ArrayRef<Pixel>)> body) {
+    for (const Tap &row : c.rows.front().taps)
+      for (const Tap &column : c.columns.front().taps)
+        if (const auto reached = reachedBy(row, column); !reached.empty())
+          body(row, column, reached);
+  }
+
+  /// Of a tap: where they begin in w, and what is asked for meanwhile, a row with each channel.
+  struct Weights {
+    Value from, ahead;
+  };
+
+  /// From [outputs of the chunk][sourceBlock] at `from` to [sourceBlock][outputs of the chunk].
+  void transpose(Value from) {
+    k.loop(k.constant(0), k.constant(chunk.vectors * lanes), lanes, [&](Value output) {
+      k.loop(k.constant(0), k.constant(c.sourceBlock), lanes, [&](Value ch) {
+        transposeTile(k, k.buffer(1), k.add(k.add(from, k.mul(output, c.sourceBlock)), ch), c.sourceBlock, w, k.add(k.mul(ch, rowOf()), output), rowOf(), element);
+      });
+    });
+  }
+
+  /// `count` input channels from `start` on. Register tiles of its pixels take turns where they are several.
+  void tap(const Weights &weights, Value start, int64_t count, ArrayRef<Pixel> reached) {
     constexpr int64_t enough = 10; // pixels: with more, LLVM keeps sums on the stack
     const auto tiles = evenSplit(reached.size(), tilePixels(chunk.vectors, k.target, enough));
-    const int64_t turn = tiles.size() > 1 ? depth : c.inChannels, whole = c.inChannels / turn * turn;
-    auto channels = [&](Value first, int64_t count) {
+    const int64_t turn = tiles.size() > 1 ? depth : count, whole = count / turn * turn;
+    auto channels = [&](Value first, int64_t ofTurn) {
       ArrayRef<Pixel> left = reached;
       for (int64_t pixels : tiles) {
-        tile(filter, first, count, left.take_front(pixels), left.size() == reached.size());
+        tile(weights, start, first, ofTurn, left.take_front(pixels), left.size() == reached.size());
         left = left.drop_front(pixels);
       }
     };
     k.loop(k.constant(0), k.constant(whole), turn, [&](Value first) { channels(first, turn); });
-    if (whole < c.inChannels)
-      channels(k.constant(whole), c.inChannels - whole);
+    if (whole < count)
+      channels(k.constant(whole), count - whole);
   }
 
-  /// `count` input channels from `first` on.
-  void tile(Value filter, Value first, int64_t count, ArrayRef<Pixel> pixels, bool asksForFilters) {
+  /// `count` channels from `first` of those on that begin at `start`.
+  void tile(const Weights &of, Value start, Value first, int64_t count, ArrayRef<Pixel> pixels, bool asksForFilters) {
     SmallVector<Value> acc;
     for (const Pixel &p : pixels)
       for (int64_t v = 0; v < chunk.vectors; ++v)
@@ -89,14 +126,14 @@ private:
     acc = k.loop(first, k.add(first, count), unroll, acc, [&](Value channel, ValueRange carried) {
       SmallVector<Value> a(carried);
       for (int64_t u = 0; u < unroll; ++u) {
-        Value at = k.add(filter, k.mul(k.add(channel, u), c.wChannel));
+        Value row = k.mul(k.add(channel, u), rowOf()), at = k.add(of.from, row);
         SmallVector<Value> weights;
         for (int64_t v = 0; v < chunk.vectors && asksForFilters; v += vectorsOfLine(k.target))
-          k.prefetch(k.buffer(1), k.mul(k.add(at, filtersAhead * c.wChannel + v * lanes), products.perUnit()), KernelBuilder::First);
+          k.prefetch(k.buffer(1), k.mul(k.add(k.add(of.ahead, row), v * lanes), products.perUnit()), c.sourceBlock ? KernelBuilder::Second : KernelBuilder::First);
         for (int64_t v = 0; v < chunk.vectors; ++v)
-          weights.push_back(products.load(k.buffer(1), k.add(at, v * lanes), width(v)));
+          weights.push_back(products.load(w, k.add(at, v * lanes), width(v)));
         for (size_t r = 0; r < pixels.size(); ++r) {
-          Value pixel = products.splat(k.buffer(0), k.add(k.add(image, channel), pixels[r].input * c.inChannels + u));
+          Value pixel = products.splat(k.buffer(0), k.add(k.add(image, k.add(start, channel)), pixels[r].input * c.inChannels + u));
           for (int64_t v = 0; v < chunk.vectors; ++v)
             a[r * chunk.vectors + v] = products.add(pixel, weights[v], a[r * chunk.vectors + v]);
         }
@@ -113,7 +150,7 @@ private:
 
 bool takesWholeMap(const GatherConv &c, int64_t lanes) {
   constexpr int64_t shortRow = 6, fewPixels = 24;
-  return c.N == 1 && !c.sums && !c.sourceBlock && c.groups == 1 && c.rows.size() == 1 && c.columns.size() == 1 && c.OH > 1 && c.OW <= shortRow &&
+  return c.N == 1 && !c.sums && c.groups == 1 && c.rows.size() == 1 && c.columns.size() == 1 && c.OH > 1 && c.OW <= shortRow &&
          c.OH * c.OW <= fewPixels && c.block >= lanes;
 }
 

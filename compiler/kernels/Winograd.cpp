@@ -247,26 +247,37 @@ private:
     });
   }
 
-  /// Where the filter is transposed too, its lines do not come one behind the other, as caches fetch them by themselves. So the products of a cell ask for
-  /// lines of the part that is transformed behind this one, `ofStep` with each step.
+  /// A tap's weights for one part of the channels and one chunk lie side by side, or in rows, but those of the next tap far behind, so that caches do not fetch
+  /// them by themselves. So the products of a cell ask for lines of the part that is transformed behind this one, `ofStep` with each step.
   struct FilterAhead {
-    Value from;
+    Value tap;   ///< where the tap's weights of that part begin
+    Value first; ///< line of them
     int64_t ofStep = 0;
   };
 
   /// Some cells share a tap, and the `steps` of their register tiles share its lines; `group`: which tile of them.
   FilterAhead filterAhead(Value ob, Value p, Value group, const Chunk &chunk, Value firstChannel, int64_t steps) {
-    if (!c.sourceBlock || c.tiles() > fewTiles || steps == 0)
+    const int64_t line = elementsOfLine(k.buffer(1)), width = chunk.vectors * lanes, taps = c.form.taps * c.form.taps, channels = channelsInside();
+    if (!c.filterInside || c.tiles() > fewTiles || steps == 0 || width % line)
       return {};
-    const int64_t line = elementsOfLine(k.buffer(1)), width = chunk.vectors * lanes, taps = c.form.taps * c.form.taps, channels = channelsInside(), ofBlock = c.sourceBlock * width / line;
     const int64_t cellsOfTap = std::max<int64_t>(1, c.form.cells() / taps), share = (channels * width / line + cellsOfTap - 1) / cellsOfTap;
     const int64_t ofStep = (share + steps * cut.groups - 1) / (steps * cut.groups);
     Value behind = k.add(firstChannel, channels), goesOn = k.less(behind, k.constant(c.C));
-    Value channel = k.select(goesOn, behind, k.constant(0)), block = k.select(goesOn, ob, k.add(ob, 1));
-    Value tap = k.div(p, cellsOfTap), first = k.mul(k.mod(p, cellsOfTap), share);
-    Value row = k.add(k.mul(k.add(k.div(channel, c.sourceBlock), k.div(first, ofBlock)), taps), tap);
-    Value from = k.mul(k.add(k.add(k.mul(row, c.O), k.mul(block, c.block)), chunk.start), c.sourceBlock);
-    return {k.add(from, k.mul(k.add(k.mod(first, ofBlock), k.mul(group, steps * ofStep)), line)), ofStep};
+    Value channel = k.select(goesOn, behind, k.constant(0)), block = k.select(goesOn, ob, k.add(ob, 1)), tap = k.div(p, cellsOfTap);
+    Value from = k.add(k.mul(k.add(k.mul(k.add(k.mul(block, taps), tap), c.C), channel), c.block), chunk.start);
+    if (c.sourceBlock)
+      from = k.mul(k.add(k.add(k.mul(k.add(k.mul(k.div(channel, c.sourceBlock), taps), tap), c.O), k.mul(block, c.block)), chunk.start), c.sourceBlock);
+    return {from, k.add(k.mul(k.mod(p, cellsOfTap), share), k.mul(group, steps * ofStep)), ofStep};
+  }
+
+  void askForFilter(const FilterAhead &next, const Chunk &chunk, Value step) {
+    const int64_t line = elementsOfLine(k.buffer(1)), width = chunk.vectors * lanes, taps = c.form.taps * c.form.taps;
+    // Rows of a channel's outputs; transposed, of the outputs' channels of a source block.
+    const int64_t run = (c.sourceBlock ? c.sourceBlock * width : width) / line, distance = c.sourceBlock ? taps * c.O * c.sourceBlock : c.block;
+    for (int64_t t = 0; t < next.ofStep; ++t) {
+      Value number = k.add(k.add(next.first, k.mul(step, next.ofStep)), t);
+      k.prefetch(k.buffer(1), k.add(next.tap, k.add(k.mul(k.div(number, run), distance), k.mul(k.mod(number, run), line))));
+    }
   }
 
   /// A tile writes short rows that caches do not fetch ahead, and all tiles of a piece one after the other. So the products before ask for the chunk's lines
@@ -320,8 +331,7 @@ private:
     if (writesFar && !addsTo) // once, with the first part of the channels
       askForOutputs(ob, chunk, p, k.div(slot, group));
     auto steps = [&](Value ch, int64_t count, SmallVector<Value> a) {
-      for (int64_t t = 0; t < next.ofStep; ++t)
-        k.prefetch(k.buffer(1), k.add(next.from, k.mul(k.add(k.mul(k.div(ch, unroll), next.ofStep), t), elementsOfLine(k.buffer(1)))));
+      askForFilter(next, chunk, k.div(ch, unroll));
       for (int64_t i = 0; i < count; ++i) {
         SmallVector<Value> lanesOfFilter;
         for (int64_t v = 0; v < chunk.vectors && fetches; v += vectorsOfLine(k.target))
