@@ -51,7 +51,7 @@ public:
     if (inNear) {
       for (int64_t outputs : {f.outputs, c.paddedOutputs(lanes) % f.outputs}) // of the blocks
         for (const LaneChunk &chunk : laneChunks(outputs, lanes))
-          nearCell = std::max(nearCell, WinogradTransforms::cellStride(heightOf(chunk) * chunk.vectors * lanes, bytes));
+          nearCell = std::max(nearCell, WinogradTransforms::cellStride(nearHeightOf(chunk) * chunk.vectors * lanes, bytes));
       sums = k.scratch(element, cells * nearCell);
     } else {
       sums = ends || f.stripes ? k.scratch(element, f.blockSums()) : k.buffer(2);
@@ -193,7 +193,7 @@ private:
     const auto counts = transforms.between(transforms.before(from), k.add(from, count), 1, k.constant(0));
     ofOutputs([&](int64_t outputs) {
       const auto chunks = laneChunks(outputs, lanes);
-      const int64_t height = heightOf(chunks.front());
+      const int64_t height = nearHeightOf(chunks.front());
       k.loop(k.constant(0), channels, height, [&](Value ch) {
         throughChunks(k, chunks, [&](Value start, const LaneChunk &chunk) {
           const int64_t row = chunk.vectors * lanes;
@@ -356,6 +356,14 @@ private:
     int64_t height = 1;
     while (height * 2 <= std::min(limit, enough) && f.channels % (height * 2) == 0)
       height *= 2;
+    return height;
+  }
+  /// The same where its sums of all cells stay in the first-level cache; still as many sums at once as hide the latency of their additions.
+  int64_t nearHeightOf(const LaneChunk &chunk) const {
+    constexpr int64_t sumsAtOnce = 8;
+    int64_t height = heightOf(chunk);
+    while (height % 2 == 0 && height / 2 * chunk.vectors >= sumsAtOnce && c.form.cells() * height * chunk.vectors * k.target.vectorBytes > k.target.l1Bytes)
+      height /= 2;
     return height;
   }
   /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in cell p: `address` tells where they are. `firstStep`: the
