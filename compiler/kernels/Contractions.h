@@ -170,9 +170,9 @@ void buildPointwiseFilterGrad(KernelBuilder &k, const PointwiseFilterGrad &p, ml
 int64_t filterGradParts(const FilterGrad &f, int64_t elementBytes);
 
 /// y[n,o] = sum_i x[n,i] w[o,i] for few rows n: the vectors run along i. Buffers: x, w, y. Returns the pieces.
-int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element);
+int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, const Ending &ending);
 /// The same for many rows: a panel of the weights is read again and again. `pairs`: I counts pairs, which bf16 holds in x.
-int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, bool pairs);
+int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, bool pairs, const Ending &ending);
 /// dw[o,i] = sum_n dy[n,o] x[n,i]. Buffers: x, dy, dw. Returns the pieces.
 int64_t buildDenseFilterGrad(KernelBuilder &k, int64_t N, int64_t I, int64_t O, mlir::Type element, StoreLanes store);
 /// Whether sums over so many rows are whole when they are stored.
@@ -185,7 +185,7 @@ struct DenseRows {
   bool pays(int64_t lanes) const;
 };
 /// Returns the pieces.
-int64_t buildDenseRows(KernelBuilder &k, const DenseRows &d, mlir::Type element, mlir::Value a, mlir::Value b, mlir::Value c);
+int64_t buildDenseRows(KernelBuilder &k, const DenseRows &d, mlir::Type element, mlir::Value a, mlir::Value b, mlir::Value c, const Ending &ending);
 
 /// Packs rows of a matrix two by two: target[group][i][c] = (source[group][first + i*step][c], the same of the row `second` further), as
 /// bf16, for i < count, c < width; rows that the source does not have are zero. Buffers: source, target. Returns the pieces.

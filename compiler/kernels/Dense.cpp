@@ -2,6 +2,7 @@
 // In: extents, buffers x, w, y.  Out: tiles of rows n x outputs o, one accumulator each, whose lanes are summed at the end.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/DenseStrips.h"
+#include "compiler/kernels/Epilogue.h"
 #include "compiler/kernels/Products.h"
 
 using namespace mlir;
@@ -31,8 +32,8 @@ namespace {
 /// Tiles of a dense layer; one object a kernel. Extents along i count pairs where `pairs`.
 class DenseDots {
 public:
-  DenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, bool pairs)
-      : k(k), products(k, pairs, k.lanes(element)), N(N), I(I), O(O), element(element), lanes(k.lanes(element)), pairs(pairs) {
+  DenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, bool pairs, const Ending &ending)
+      : k(k), products(k, pairs, k.lanes(element)), y(k, k.buffer(2), ending), N(N), I(I), O(O), element(element), lanes(k.lanes(element)), pairs(pairs) {
     const bool many = k.target.registers >= 32;
     rows = std::min<int64_t>(N, many ? 4 : 3), outputs = std::min<int64_t>(O, many ? 6 : 4);
     const int64_t bytes = k.target.vectorBytes / lanes;
@@ -67,6 +68,7 @@ private:
   static constexpr int64_t mostRows = 128;             ///< whose sums are held between blocks of i
   KernelBuilder &k;
   Products products;
+  Results y;
   int64_t N, I, O;
   Type element;
   int64_t lanes;
@@ -96,9 +98,12 @@ private:
         vectors.push_back(k.load(sums, k.mul(k.add(at, v), lanes), lanes));
       k.store(sumsOfLanes(k, vectors), results, at, lanes);
     });
-    k.loop(k.constant(0), k.constant(height), 1, [&](Value r) {
-      k.store(k.load(results, k.mul(r, count), count, count), k.buffer(2), k.add(k.mul(k.add(n, r), O), o), count);
-    });
+    for (int64_t at = 0; at < count; at += lanes) {
+      const ChannelScope of = y.of(k.add(o, at), std::min(lanes, count - at));
+      k.loop(k.constant(0), k.constant(height), 1, [&](Value r) {
+        y.store(of, k.load(results, k.add(k.mul(r, count), at), lanes, of.width), k.add(k.add(k.mul(k.add(n, r), O), o), at));
+      });
+    }
   }
 
   /// Adds the products of `length` inputs from i on to the sums of outputs o..o+count-1; the first ones begin from zero.
@@ -167,15 +172,16 @@ private:
 
 } // namespace
 
-int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, bool pairs) {
-  return DenseDots(k, N, I, O, element, pairs).run();
+int64_t buildDenseDots(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, bool pairs, const Ending &ending) {
+  return DenseDots(k, N, I, O, element, pairs, ending).run();
 }
 
-int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element) {
+int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type element, const Ending &ending) {
   int64_t lanes = k.lanes(element);
   constexpr int64_t tile = 8; // as many accumulators as hide the latency of an addition
   constexpr int64_t outputsPerPiece = 32;
-  Value x = k.buffer(0), w = k.buffer(1), y = k.buffer(2);
+  Value x = k.buffer(0), w = k.buffer(1);
+  Results y(k, k.buffer(2), ending);
   auto outputs = [&](Value n, Value o, int64_t count) {
     SmallVector<Value> acc(count, k.zeroVector(element, lanes));
     Value xRow = k.mul(n, I), wRow = k.mul(o, I);
@@ -190,9 +196,12 @@ int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type el
                  [&](Value i, ValueRange carried) { return step(i, lanes, SmallVector<Value>(carried)); });
     if (whole < I)
       acc = step(k.constant(whole), I - whole, acc);
-    for (int64_t t = 0; t < count; ++t) {
-      Value sum = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, acc[t], arith::FastMathFlags::reassoc);
-      k.storeScalar(sum, y, k.add(k.add(k.mul(n, O), o), t));
+    for (int64_t at = 0; at < count; at += lanes) {
+      const ChannelScope of = y.of(k.add(o, at), std::min(lanes, count - at));
+      SmallVector<Value> sums;
+      for (int64_t t = 0; t < lanes; ++t)
+        sums.push_back(vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, acc[at + std::min(t, of.width - 1)], arith::FastMathFlags::reassoc));
+      y.store(of, vector::FromElementsOp::create(k.b, k.loc, VectorType::get(lanes, element), sums), k.add(k.add(k.mul(n, O), o), at));
     }
   };
   int64_t whole = O / tile * tile;

@@ -6,6 +6,7 @@
 // from a panel, some rows i of two vectors of columns side by side in the first-level cache. Each tile asks the caches for its share of the next panel.
 #include "compiler/kernels/Contractions.h"
 #include "compiler/kernels/DenseStrips.h"
+#include "compiler/kernels/Epilogue.h"
 
 using namespace mlir;
 
@@ -40,8 +41,8 @@ int64_t depthOf(int64_t I, int64_t lanes, int64_t deepest) {
 
 class Rows {
 public:
-  Rows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c)
-      : k(k), d(d), element(element), a(a), b(b), c(c), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), bIsFar(d.I * d.columns * bytes > k.target.l2Bytes),
+  Rows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c, const Ending &ending)
+      : k(k), d(d), element(element), a(a), b(b), results(k, c, ending), lanes(k.lanes(element)), bytes(k.target.vectorBytes / lanes), bIsFar(d.I * d.columns * bytes > k.target.l2Bytes),
         depth(depthOf(d.I, lanes, deepestOf(d, bIsFar))), strips(k, d.columns, lanes, widestOf(k.target, bIsFar) * lanes, d.turned ? 8 : 4), chunk(strips.chunkWidth()), stride((depth + lanes - 1) / lanes * lanes) {
     // Several parts of the rows where there are few strips, or more of them than scratch memory is to hold.
     const int64_t mostBytes = std::min<int64_t>(512 << 10, k.target.l2Bytes / 4), mostOfPart = mostBytes / ((stride + strips.chunks() * chunk) * bytes);
@@ -72,7 +73,8 @@ private:
   KernelBuilder &k;
   const DenseRows &d;
   Type element;
-  Value a, b, c;
+  Value a, b;
+  Results results;
   int64_t lanes, bytes;
   bool bIsFar; ///< b does not stay in the second-level cache
   int64_t depth;
@@ -187,10 +189,13 @@ private:
     });
     for (int64_t i = whole; i < s.count; ++i)
       sums = multiply(k.constant(i), sums);
+    SmallVector<ChannelScope> of;
+    for (int64_t v = 0; v < vectors && s.ends; ++v)
+      of.push_back(results.of(k.add(s.column, v * lanes), widths[v]));
     for (int64_t r = 0; r < height; ++r)
       for (int64_t v = 0; v < vectors; ++v)
         if (s.ends)
-          k.store(sums[r * vectors + v], c, k.add(k.add(k.mul(k.add(k.add(firstRow, row), r), d.columns), s.column), v * lanes), widths[v]);
+          results.store(of[v], sums[r * vectors + v], k.add(k.add(k.mul(k.add(k.add(firstRow, row), r), d.columns), s.column), v * lanes));
         else
           k.store(sums[r * vectors + v], held, cell(r, v), lanes);
   }
@@ -203,6 +208,8 @@ bool DenseRows::pays(int64_t lanes) const {
   return !turned || (N >= manyRows && I >= 2 * lanes && double(columns) >= used * double((columns + lanes - 1) / lanes * lanes));
 }
 
-int64_t buildDenseRows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c) { return Rows(k, d, element, a, b, c).run(); }
+int64_t buildDenseRows(KernelBuilder &k, const DenseRows &d, Type element, Value a, Value b, Value c, const Ending &ending) {
+  return Rows(k, d, element, a, b, c, ending).run();
+}
 
 } // namespace cnnc

@@ -1,4 +1,4 @@
-// Which elementwise program a convolution's kernel ends with.
+// Which elementwise program the kernel of a convolution or of a dense layer ends with.
 // In: linalg on tensors.  Out: the program, and which operand of it the convolution makes.
 #include "compiler/kernels/Epilogue.h"
 #include "compiler/conversion/Conversion.h"
@@ -10,12 +10,12 @@ using namespace mlir;
 namespace cnnc {
 namespace {
 
-/// Forward convolutions, but for those that the processor multiplies in tiles of its own. One of few terms writes more than it multiplies, in short runs, far
+/// Forward forms, but for those that the processor multiplies in tiles of its own. A convolution of few terms writes more than it multiplies, in short runs, far
 /// apart; where that goes to memory, it had better leave its results in the caches, in a chain, for a pass along rows.
 bool mayEnd(linalg::GenericOp op, const TargetInfo &target, bool isTraining) {
   constexpr int64_t fewTerms = 32;
   auto family = op->getAttrOfType<StringAttr>("cnn.kernel");
-  if (!family || (family.getValue() != "conv" && family.getValue() != "depthwise") || !op->getResult(0).hasOneUse())
+  if (!family || (family.getValue() != "conv" && family.getValue() != "depthwise" && family.getValue() != "dense") || !op->getResult(0).hasOneUse())
     return false;
   const auto g = WindowGeometry::fromAttr(op->getAttrOfType<DenseI64ArrayAttr>("cnn.geometry"));
   auto type = cast<ShapedType>(op->getResult(0).getType());

@@ -1,4 +1,4 @@
-// What becomes of a convolution's results on their way to memory: an elementwise program of them (bias, activation, a residual map that is added).
+// What becomes of a convolution's or a dense layer's results on their way to memory: an elementwise program of them (bias, activation, a residual map that is added).
 // In: linalg on tensors, then vectors of results.  Out: which program a convolution ends with; stores.
 #pragma once
 

@@ -133,7 +133,10 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, linalg::GenericOp epil
       filterGrad(op, family, key, direct, x, dy);
     }
   } else if (family == "dense") { // x, w
-    dense(loc, g, left(g.N * g.C), right(g.O * g.C), made(g.N * g.O));
+    auto y = madeThrough(g.N * g.O);
+    if (failed(y))
+      return failure();
+    dense(loc, g, left(g.N * g.C), right(g.O * g.C), *y);
   } else if (family == "dense_input_grad") { // w (O,I), dy (N,O): the lanes run along i, the taps along o
     Memory w = left(g.O * g.C), dy = right(g.N * g.O), dx = made(g.N * g.C);
     GatherConv c = multiplied(dy, g.O, [&](bool pairs) {
@@ -143,7 +146,7 @@ LogicalResult Lowering::lowerFamily(linalg::GenericOp op, linalg::GenericOp epil
     });
     if (!c.pairs) {
       launch(loc, family, g.text(), {read(w), read(dy), write(dx)}, 2ull * g.N * g.C * g.O,
-             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseRows(k, {g.N, g.O, g.C}, element, k.buffer(1), k.buffer(0), k.buffer(2)); });
+             [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseRows(k, {g.N, g.O, g.C}, element, k.buffer(1), k.buffer(0), k.buffer(2), {}); });
     } else {
       gather(loc, family, key, c, dy, packPairs(loc, PairPacking::neighbours(1, g.O, g.C, c.split), w), dx);
     }
@@ -367,32 +370,23 @@ void Lowering::winogradFilterGrad(linalg::GenericOp op, const WinogradConv &c, c
                  [&](KernelBuilder &k, StoreLanes store) { return buildWinogradFilterGradEnd(k, f, element, store); });
 }
 
-void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y) {
-  uint64_t flops = 2ull * g.N * g.C * g.O;
-  if (g.N < manyDenseRows) {
-    launch(loc, "dense", g.text(), {read(x), read(w), write(y)}, flops,
-           [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseDot(k, g.N, g.C, g.O, computedIn(y.element)); });
-    return;
-  }
+void Lowering::dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Made &y) {
+  const Type element = computedIn(y.memory.element);
+  auto launchDense = [&](StringRef form, BuildConvolution build) { launchConvolution(loc, "dense", g.text() + form.str(), x, w, y, 0, 2ull * g.N * g.C * g.O, build); };
+  if (g.N < manyDenseRows)
+    return launchDense("", [&](KernelBuilder &k, const Ending &ending) { return buildDenseDot(k, g.N, g.C, g.O, element, ending); });
   const bool packsOnce = keepsWeights(); // they are transposed once, and that form is the faster one then
-  const int64_t block = filterBlock(g.O), lanes = target.vectorBytes / elementBytes(computedIn(y.element));
+  const int64_t block = filterBlock(g.O), lanes = target.vectorBytes / elementBytes(element);
   GatherConv c = multiplied(x, g.C, [&](bool pairs) {
     GatherConv c = GatherConv::ofRows(g.N, g.C, g.O, block, pairs);
     c.wBlock = block * c.inChannels, c.wChannel = block;
     return c;
   });
   const bool tiles = c.pairs && target.amx;
-  if (const DenseRows rows{g.N, g.C, g.O, /*turned=*/true}; !packsOnce && !c.pairs && rows.pays(lanes)) {
-    launch(loc, "dense", g.text() + "rows", {read(x), read(w), write(y)}, flops,
-           [&](KernelBuilder &k, ArrayRef<int>) { return buildDenseRows(k, rows, computedIn(y.element), k.buffer(0), k.buffer(1), k.buffer(2)); });
-    return;
-  }
-  if (!packsOnce && !tiles && g.C >= summedDenseVectors * lanes) {
-    launch(loc, "dense", g.text() + "sums", {read(x), read(w), write(y)}, flops, [&](KernelBuilder &k, ArrayRef<int>) {
-      return buildDenseDots(k, g.N, c.inChannels, g.O, computedIn(y.element), c.pairs);
-    });
-    return;
-  }
+  if (const DenseRows rows{g.N, g.C, g.O, /*turned=*/true}; !packsOnce && !c.pairs && rows.pays(lanes))
+    return launchDense("rows", [&](KernelBuilder &k, const Ending &ending) { return buildDenseRows(k, rows, element, k.buffer(0), k.buffer(1), k.buffer(2), ending); });
+  if (!packsOnce && !tiles && g.C >= summedDenseVectors * lanes)
+    return launchDense("sums", [&](KernelBuilder &k, const Ending &ending) { return buildDenseDots(k, g.N, c.inChannels, g.O, element, c.pairs, ending); });
   Transposition t; // (O,I) -> [O/block][I][block]
   t.loops = {{g.O / block, block * g.C, block * g.C}};
   t.rows = block, t.columns = g.C, t.sourceRow = g.C, t.targetRow = block;

@@ -225,7 +225,7 @@ private:
   void gather(Location loc, StringRef family, StringRef key, const GatherConv &c, const Memory &x, const Memory &w, const Made &y);
 
   /// y = x w^T. Many rows: the weights are packed, and the layer is a convolution of 1x1 maps. Few: dot products.
-  void dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Memory &y);
+  void dense(Location loc, const WindowGeometry &g, const Memory &x, const Memory &w, const Made &y);
 
   /// Runs `partial` into `parts` partial sums and adds them up in order, or straight into `out`.
   void summedParts(Location loc, int64_t parts, const Gradient &out, llvm::function_ref<void(const Gradient &)> partial);

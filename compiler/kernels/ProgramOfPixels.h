@@ -8,7 +8,7 @@ namespace cnnc {
 
 /// Whether it is one, of so few channels that what belongs to them fits on the stack.
 bool isOfPixels(linalg::GenericOp program);
-/// The program's loops: a row a pixel.
+/// The program's loops: a row a pixel, or a sample of a dense layer.
 NestPlan planOfPixels(linalg::GenericOp program);
 
 class ProgramOfPixels : protected NestBody {
