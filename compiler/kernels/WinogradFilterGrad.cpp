@@ -48,11 +48,13 @@ public:
     inNear = ends && atOnce && f.groups() * T * tileBytes <= std::min(k.target.l2Bytes * 5 / 8, stackBytes);
     const int64_t cells = inNear ? c.form.cells() : f.cells();
     inputs = k.scratch(unit, cells * inputCell), grads = k.scratch(unit, cells * gradCell);
+    constexpr int64_t fewSlots = 8; // of more, register tiles of one cell read what is nearer, and sums go to memory less often
+    columnsEnd = inNear && slots <= fewSlots && !c.pairs && k.target.registers >= 32 && c.lastRowCells() == c.form.side() && c.lastColumnCells() == c.form.side();
     if (inNear) {
       for (int64_t outputs : {f.outputs, c.paddedOutputs(lanes) % f.outputs}) // of the blocks
         for (const LaneChunk &chunk : laneChunks(outputs, lanes))
           nearCell = std::max(nearCell, WinogradTransforms::cellStride(nearHeightOf(chunk) * chunk.vectors * lanes, bytes));
-      sums = k.scratch(element, cells * nearCell);
+      sums = k.scratch(element, nearCells() * nearCell);
     } else {
       sums = ends || f.stripes ? k.scratch(element, f.blockSums()) : k.buffer(2);
     }
@@ -112,6 +114,8 @@ private:
   bool atOnce = false; ///< one run has all tiles of a piece
   bool inNear = false; ///< the sums of a register tile end before the next one's begin, in the first-level cache
   int64_t nearCell = 0;
+  bool columnsEnd = false; ///< there, the cells of a column are summed at once and transformed before they are kept, which halves them
+  int64_t nearCells() const { return (columnsEnd ? c.form.taps : c.form.side()) * c.form.side(); }
   static constexpr int64_t slotsOfStep = 4; ///< of the loop in a register tile
   std::optional<MapsAhead> ahead;           ///< what comes behind the tiles under way, where it is far
   Value firstStep;                          ///< the number of their group's first step
@@ -197,13 +201,24 @@ private:
       k.loop(k.constant(0), channels, height, [&](Value ch) {
         throughChunks(k, chunks, [&](Value start, const LaneChunk &chunk) {
           const int64_t row = chunk.vectors * lanes;
-          WinogradSums s{sums, target, row, nearCell, k.min(k.constant(height), k.sub(channels, ch)), k.constant(row), ch, start};
-          k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
-            if (store.reads())
-              announce(ch, height, start, chunk.vectors, p, c.form.cells());
-            registerTile(p, ch, start, height, chunk.vectors, c.pairs ? used : slotsOf(p, counts),
-                         [&](int64_t i, int64_t v) { return k.add(k.mul(p, nearCell), i * row + v * lanes); });
-          });
+          WinogradSums s{sums, target, row, nearCell, k.min(k.constant(height), k.sub(channels, ch)), k.constant(row), ch, start, columnsEnd};
+          if (columnsEnd) {
+            const int64_t together = height % channelsOfColumn ? 1 : channelsOfColumn;
+            k.loop(k.constant(0), k.constant(c.form.side()), 1, [&](Value column) {
+              k.loop(k.constant(0), k.constant(height), together, [&](Value i) {
+                if (store.reads())
+                  announce(ch, height, start, chunk.vectors, k.div(k.add(k.mul(column, height), i), together), c.form.side() * height / together);
+                columnTile(column, k.add(ch, i), start, together, chunk.vectors, used, k.add(k.mul(column, nearCell), k.mul(i, row)));
+              });
+            });
+          } else {
+            k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
+              if (store.reads())
+                announce(ch, height, start, chunk.vectors, p, c.form.cells());
+              registerTile(p, ch, start, height, chunk.vectors, c.pairs ? used : slotsOf(p, counts),
+                           [&](int64_t i, int64_t v) { return k.add(k.mul(p, nearCell), i * row + v * lanes); });
+            });
+          }
           end(s);
         });
       });
@@ -362,10 +377,52 @@ private:
   int64_t nearHeightOf(const LaneChunk &chunk) const {
     constexpr int64_t sumsAtOnce = 8;
     int64_t height = heightOf(chunk);
-    while (height % 2 == 0 && height / 2 * chunk.vectors >= sumsAtOnce && c.form.cells() * height * chunk.vectors * k.target.vectorBytes > k.target.l1Bytes)
+    while (height % 2 == 0 && height / 2 * chunk.vectors >= sumsAtOnce && nearCells() * height * chunk.vectors * k.target.vectorBytes > k.target.l1Bytes)
       height /= 2;
     return height;
   }
+  static constexpr int64_t channelsOfColumn = 2; ///< times two vectors times six cells: as many sums as there are registers for
+  /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in all cells of a column, over the first `count` slots:
+  /// G^T of them, [taps][height][vectors], from `to` on.
+  void columnTile(Value column, Value ch, Value start, int64_t height, int64_t vectors, Value count, Value to) {
+    const int64_t side = c.form.side(), row = vectors * lanes;
+    const auto places = rowPlaces(c.form);
+    constexpr int64_t unroll = 2;
+    auto step = [&](Value t, SmallVector<Value> a) {
+      Value xAt = k.add(k.add(k.mul(column, inputCell), k.mul(t, f.channels)), ch), yAt = k.add(k.add(k.mul(column, gradCell), k.mul(t, f.outputs)), start);
+      for (int64_t i = 0; i < side; ++i) {
+        SmallVector<Value> values;
+        for (int64_t v = 0; v < vectors; ++v)
+          values.push_back(products.load(grads, k.add(yAt, places[i] * side * gradCell + v * lanes), lanes));
+        for (int64_t h = 0; h < height; ++h) {
+          Value value = products.splat(inputs, k.add(xAt, places[i] * side * inputCell + h));
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value &sum = a[(i * height + h) * vectors + v];
+            sum = products.add(value, values[v], sum);
+          }
+        }
+      }
+      return a;
+    };
+    SmallVector<Value> sum(side * height * vectors, k.zeroVector(element, lanes));
+    Value whole = k.mul(k.div(count, unroll), unroll);
+    sum = k.loop(k.constant(0), whole, unroll, sum, [&](Value t, ValueRange carried) {
+      SmallVector<Value> s(carried);
+      for (int64_t u = 0; u < unroll; ++u)
+        s = step(k.add(t, u), s);
+      return s;
+    });
+    sum = k.loop(whole, count, 1, sum, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+    for (int64_t h = 0; h < height; ++h)
+      for (int64_t v = 0; v < vectors; ++v) {
+        std::vector<Value> cells;
+        for (int64_t i = 0; i < side; ++i)
+          cells.push_back(sum[(i * height + h) * vectors + v]);
+        for (auto [tap, value] : llvm::enumerate(transforms.filterAdjointOfColumn(cells)))
+          k.store(value, sums, k.add(to, int64_t(tap) * side * nearCell + h * row + v * lanes), lanes);
+      }
+  }
+
   /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in cell p: `address` tells where they are. `firstStep`: the
   /// number of its first step, if it asks for what is ahead.
   void registerTile(Value p, Value ch, Value start, int64_t height, int64_t vectors, Value count, llvm::function_ref<Value(int64_t i, int64_t v)> address,

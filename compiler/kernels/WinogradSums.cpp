@@ -19,19 +19,24 @@ WinogradSums WinogradSums::ofBlock(KernelBuilder &k, const WinogradFilterGrad &f
   return {memory, from, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
 }
 
+std::vector<int64_t> rowPlaces(const WinogradForm &form) {
+  std::vector<int64_t> places(form.side());
+  int64_t place = 0;
+  for (const auto &rows : form.rowGroups())
+    for (int64_t row : rows)
+      places[row] = place++;
+  return places;
+}
+
 void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, const WinogradSums &s, Value channel, int64_t lanes,
                 llvm::function_ref<void(Value lane, int64_t tap, Value value)> use) {
   const WinogradConv &c = f.conv;
-  // Cells in the order of their groups.
-  SmallVector<int64_t> rowPlaces(c.form.side());
-  int64_t place = 0;
-  for (const auto &rows : c.form.rowGroups())
-    for (int64_t row : rows)
-      rowPlaces[row] = place++;
+  const auto places = rowPlaces(c.form);
+  const int64_t cells = (s.columnsEnd ? c.form.taps : c.form.side()) * c.form.side();
   k.loop(k.constant(0), s.outputs, lanes, [&](Value lane) {
     Value first = k.add(k.add(s.from, k.mul(channel, s.row)), lane);
     SmallVector<Value> u;
-    for (int64_t p = 0; p < c.form.cells(); ++p)
+    for (int64_t p = 0; p < cells; ++p)
       u.push_back(k.load(s.memory, k.add(first, p * s.cell), lanes));
     u = k.loop(k.constant(1), k.constant(f.parts), 1, u, [&](Value part, ValueRange carried) {
       SmallVector<Value> next;
@@ -40,7 +45,11 @@ void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransform
         next.push_back(arith::AddFOp::create(k.b, k.loc, sum, k.load(s.memory, k.add(at, p * s.cell), lanes)));
       return next;
     });
-    transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[rowPlaces[i] * c.form.side() + j]; }, [&](int64_t t, Value value) { use(lane, t, value); });
+    auto ofTap = [&](int64_t t, Value value) { use(lane, t, value); };
+    if (s.columnsEnd)
+      transforms.filterAdjointOfRows([&](int64_t i, int64_t j) { return u[i * c.form.side() + j]; }, ofTap);
+    else
+      transforms.filterAdjoint([&](int64_t i, int64_t j) { return u[places[i] * c.form.side() + j]; }, ofTap);
   });
 }
 

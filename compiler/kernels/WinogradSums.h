@@ -11,12 +11,16 @@ namespace cnnc {
 mlir::Value channelsOf(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Value channelBlock);
 mlir::Value outputsOf(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Value outputBlock, int64_t lanes);
 
+/// Cells stand in the order of their groups of rows: the place of each row.
+std::vector<int64_t> rowPlaces(const WinogradForm &form);
+
 /// Sums of `channels` channels x `outputs` outputs of a block, [cells][channels][outputs], from `from` on; their own begin at `firstChannel`, `firstOutput`.
 struct WinogradSums {
   mlir::Value memory, from;
   int64_t row, cell; ///< elements from channel to channel, and from cell to cell
   mlir::Value channels, outputs;
   mlir::Value firstChannel, firstOutput;
+  bool columnsEnd = false; ///< cells are [taps][side] of G^T dU
   /// Those of a whole block.
   static WinogradSums ofBlock(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Value memory, mlir::Value from, mlir::Value channelBlock,
                               mlir::Value outputBlock, int64_t lanes);

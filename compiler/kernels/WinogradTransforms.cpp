@@ -33,6 +33,23 @@ void throughChunks(KernelBuilder &k, const std::vector<LaneChunk> &chunks, llvm:
   }
 }
 
+std::vector<Value> WinogradTransforms::filterAdjointOfColumn(const std::vector<Value> &u) {
+  Emit emit{k, element, lanes};
+  return WinogradProduct<Emit>(emit, transposed(matrices.filter)).of(u);
+}
+
+void WinogradTransforms::filterAdjointOfRows(Cell v, Use use) {
+  Emit emit{k, element, lanes};
+  int64_t number = 0;
+  for (int64_t i = 0; i < c.form.taps; ++i) {
+    std::vector<Value> row;
+    for (int64_t j = 0; j < c.form.side(); ++j)
+      row.push_back(v(i, j));
+    for (Value value : WinogradProduct<Emit>(emit, transposed(matrices.filter)).of(row))
+      use(number++, value);
+  }
+}
+
 void WinogradTransforms::both(const WinogradMatrix &M, const WinogradMatrix &N, Cell m, Use use) {
   Emit emit{k, element, lanes};
   std::vector<std::vector<Value>> columns;

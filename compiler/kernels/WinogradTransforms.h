@@ -26,8 +26,10 @@ public:
   void output(int64_t rows, int64_t columns, Cell m, Use use) { both(matricesOf(rows).output, matricesOf(columns).output, m, use); }
   /// G g G^T: taps x taps -> side x side.
   void filter(Cell g, Use use) { both(matrices.filter, matrices.filter, g, use); }
-  /// G^T u G: side x side -> taps x taps, the adjoint of `filter`.
+  /// G^T u G: side x side -> taps x taps, the adjoint of `filter`; and its two steps, G^T u of one column, and v G of taps x side.
   void filterAdjoint(Cell u, Use use) { both(transposed(matrices.filter), transposed(matrices.filter), u, use); }
+  std::vector<mlir::Value> filterAdjointOfColumn(const std::vector<mlir::Value> &u);
+  void filterAdjointOfRows(Cell v, Use use);
 
   /// Where a tile stands: its number among all, and what follows from it.
   struct Tile {
