@@ -163,7 +163,7 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--mcpu", default="x86-64-v3,x86-64-v4")
     p.add_argument("--wide", action="store_true", help="convolutions of many channels on small maps")
-    p.add_argument("--file", help="this network in place of drawn ones; its optimizer is sgd(lr=0.1)")
+    p.add_argument("--file", help="this network in place of drawn ones; its optimizer is sgd(lr=0.1), and it has no dropout: the plain loops get other random numbers")
     p.add_argument("--keep", help="folder in which the networks that differ stay")
     a = p.parse_args()
     with open("/proc/cpuinfo") as f:
