@@ -202,23 +202,20 @@ private:
         throughChunks(k, chunks, [&](Value start, const LaneChunk &chunk) {
           const int64_t row = chunk.vectors * lanes;
           WinogradSums s{sums, target, row, nearCell, k.min(k.constant(height), k.sub(channels, ch)), k.constant(row), ch, start, columnsEnd};
-          if (columnsEnd) {
-            const int64_t together = height % channelsOfColumn ? 1 : channelsOfColumn;
-            k.loop(k.constant(0), k.constant(c.form.side()), 1, [&](Value column) {
-              k.loop(k.constant(0), k.constant(height), together, [&](Value i) {
-                if (store.reads())
-                  announce(ch, height, start, chunk.vectors, k.div(k.add(k.mul(column, height), i), together), c.form.side() * height / together);
-                columnTile(column, k.add(ch, i), start, together, chunk.vectors, used, k.add(k.mul(column, nearCell), k.mul(i, row)));
-              });
-            });
-          } else {
-            k.loop(k.constant(0), k.constant(c.form.cells()), 1, [&](Value p) {
-              if (store.reads())
-                announce(ch, height, start, chunk.vectors, p, c.form.cells());
-              registerTile(p, ch, start, height, chunk.vectors, c.pairs ? used : slotsOf(p, counts),
-                           [&](int64_t i, int64_t v) { return k.add(k.mul(p, nearCell), i * row + v * lanes); });
-            });
-          }
+          // The sums of a cell at a time, or those of some channels in a column of cells.
+          const int64_t together = !columnsEnd ? height : height % channelsOfColumn ? 1 : channelsOfColumn;
+          const int64_t times = (columnsEnd ? c.form.side() : c.form.cells()) * height / together;
+          k.loop(k.constant(0), k.constant(times), 1, [&](Value time) {
+            if (store.reads())
+              announce(ch, height, start, chunk.vectors, time, times);
+            if (columnsEnd) {
+              Value column = k.div(time, height / together), i = k.mul(k.mod(time, height / together), together);
+              columnTile(column, k.add(ch, i), start, together, chunk.vectors, used, k.add(k.mul(column, nearCell), k.mul(i, row)));
+            } else {
+              registerTile(time, ch, start, height, chunk.vectors, c.pairs ? used : slotsOf(time, counts),
+                           [&](int64_t i, int64_t v) { return k.add(k.mul(time, nearCell), i * row + v * lanes); });
+            }
+          });
           end(s);
         });
       });
@@ -322,10 +319,8 @@ private:
   Value slotsOf(Value cell, const WinogradTransforms::ByKind &counts) {
     const int64_t side = c.form.side();
     uint64_t rows = 0; // a bit for each row of cells that the last tiles of a column have
-    int64_t place = 0;
-    for (const auto &group : c.form.rowGroups())
-      for (int64_t row : group)
-        rows |= uint64_t(row < c.lastRowCells()) << place++;
+    for (auto [row, place] : llvm::enumerate(c.form.rowPlaces()))
+      rows |= uint64_t(int64_t(row) < c.lastRowCells()) << place;
     Value bits = arith::ShRUIOp::create(k.b, k.loc, k.constant(int64_t(rows)), k.div(cell, side));
     Value allRows = k.equal(k.mod(bits, 2), k.constant(1)), allColumns = k.less(k.mod(cell, side), k.constant(c.lastColumnCells()));
     return k.select(allRows, k.select(allColumns, counts[0], counts[2]), k.select(allColumns, counts[1], counts[3]));
@@ -381,45 +376,51 @@ private:
       height /= 2;
     return height;
   }
-  static constexpr int64_t channelsOfColumn = 2; ///< times two vectors times six cells: as many sums as there are registers for
-  /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in all cells of a column, over the first `count` slots:
-  /// G^T of them, [taps][height][vectors], from `to` on.
-  void columnTile(Value column, Value ch, Value start, int64_t height, int64_t vectors, Value count, Value to) {
-    const int64_t side = c.form.side(), row = vectors * lanes;
-    const auto places = rowPlaces(c.form);
-    constexpr int64_t unroll = 2;
-    auto step = [&](Value t, SmallVector<Value> a) {
-      Value xAt = k.add(k.add(k.mul(column, inputCell), k.mul(t, f.channels)), ch), yAt = k.add(k.add(k.mul(column, gradCell), k.mul(t, f.outputs)), start);
-      for (int64_t i = 0; i < side; ++i) {
-        SmallVector<Value> values;
-        for (int64_t v = 0; v < vectors; ++v)
-          values.push_back(products.load(grads, k.add(yAt, places[i] * side * gradCell + v * lanes), lanes));
-        for (int64_t h = 0; h < height; ++h) {
-          Value value = products.splat(inputs, k.add(xAt, places[i] * side * inputCell + h));
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value &sum = a[(i * height + h) * vectors + v];
-            sum = products.add(value, values[v], sum);
-          }
-        }
-      }
-      return a;
-    };
-    SmallVector<Value> sum(side * height * vectors, k.zeroVector(element, lanes));
+  /// Slots 0 to `count`, `unroll` a round of the loop, each round after `before`.
+  SmallVector<Value> throughSlots(Value count, int64_t unroll, SmallVector<Value> sums, llvm::function_ref<SmallVector<Value>(Value, SmallVector<Value>)> step,
+                                  llvm::function_ref<void(Value)> before = [](Value) {}) {
     Value whole = k.mul(k.div(count, unroll), unroll);
-    sum = k.loop(k.constant(0), whole, unroll, sum, [&](Value t, ValueRange carried) {
+    sums = k.loop(k.constant(0), whole, unroll, sums, [&](Value t, ValueRange carried) {
       SmallVector<Value> s(carried);
+      before(t);
       for (int64_t u = 0; u < unroll; ++u)
         s = step(k.add(t, u), s);
       return s;
     });
-    sum = k.loop(whole, count, 1, sum, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+    return k.loop(whole, count, 1, sums, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+  }
+  /// sums[i, v] += inputs[p, t, ch + i] grads[p, t, start + v], `vectors` of them a row.
+  void addSlot(Value p, Value t, Value ch, Value start, int64_t vectors, MutableArrayRef<Value> sums) {
+    Value xAt = k.add(k.add(k.mul(p, inputCell), k.mul(t, f.channels)), ch), yAt = k.add(k.add(k.mul(p, gradCell), k.mul(t, f.outputs)), start);
+    SmallVector<Value> values;
+    for (int64_t v = 0; v < vectors; ++v)
+      values.push_back(products.load(grads, k.add(yAt, v * lanes), lanes));
+    for (int64_t i = 0; i < int64_t(sums.size()) / vectors; ++i) {
+      Value value = products.splat(inputs, k.add(xAt, i));
+      for (int64_t v = 0; v < vectors; ++v)
+        sums[i * vectors + v] = products.add(value, values[v], sums[i * vectors + v]);
+    }
+  }
+
+  static constexpr int64_t channelsOfColumn = 2; ///< times two vectors times six cells: as many sums as there are registers for
+  /// The sums of `height` channels from `ch` on and `vectors` vectors of outputs from `start` on, in all cells of a column, over the first `count` slots:
+  /// G^T of them, [taps][height][vectors], from `to` on.
+  void columnTile(Value column, Value ch, Value start, int64_t height, int64_t vectors, Value count, Value to) {
+    const int64_t side = c.form.side(), ofCell = height * vectors;
+    const auto places = c.form.rowPlaces();
+    constexpr int64_t unroll = 2;
+    SmallVector<Value> sum = throughSlots(count, unroll, SmallVector<Value>(side * ofCell, k.zeroVector(element, lanes)), [&](Value t, SmallVector<Value> a) {
+      for (int64_t i = 0; i < side; ++i)
+        addSlot(k.add(column, places[i] * side), t, ch, start, vectors, MutableArrayRef(a).slice(i * ofCell, ofCell));
+      return a;
+    });
     for (int64_t h = 0; h < height; ++h)
       for (int64_t v = 0; v < vectors; ++v) {
         std::vector<Value> cells;
         for (int64_t i = 0; i < side; ++i)
-          cells.push_back(sum[(i * height + h) * vectors + v]);
+          cells.push_back(sum[i * ofCell + h * vectors + v]);
         for (auto [tap, value] : llvm::enumerate(transforms.filterAdjointOfColumn(cells)))
-          k.store(value, sums, k.add(to, int64_t(tap) * side * nearCell + h * row + v * lanes), lanes);
+          k.store(value, sums, k.add(to, int64_t(tap) * side * nearCell + (h * vectors + v) * lanes), lanes);
       }
   }
 
@@ -431,29 +432,16 @@ private:
     for (int64_t i = 0; i < height; ++i)
       for (int64_t v = 0; v < vectors; ++v)
         sum.push_back(atOnce ? k.zeroVector(element, lanes) : k.load(sums, address(i, v), lanes));
-    auto step = [&](Value t, SmallVector<Value> a) {
-      Value xAt = k.add(k.add(k.mul(p, inputCell), k.mul(t, f.channels)), ch);
-      Value yAt = k.add(k.add(k.mul(p, gradCell), k.mul(t, f.outputs)), start);
-      SmallVector<Value> values;
-      for (int64_t v = 0; v < vectors; ++v)
-        values.push_back(products.load(grads, k.add(yAt, v * lanes), lanes));
-      for (int64_t i = 0; i < height; ++i) {
-        Value value = products.splat(inputs, k.add(xAt, i));
-        for (int64_t v = 0; v < vectors; ++v)
-          a[i * vectors + v] = products.add(value, values[v], a[i * vectors + v]);
-      }
-      return a;
-    };
-    Value whole = k.mul(k.div(count, slotsOfStep), slotsOfStep), asks = firstStep ? ahead->asks(firstStep) : Value();
-    sum = k.loop(k.constant(0), whole, slotsOfStep, sum, [&](Value t, ValueRange carried) {
-      SmallVector<Value> s(carried);
+    Value asks = firstStep ? ahead->asks(firstStep) : Value();
+    auto before = [&](Value t) {
       if (asks)
         k.when(asks, [&] { ahead->ask(k.add(firstStep, k.div(t, slotsOfStep))); });
-      for (int64_t u = 0; u < slotsOfStep; ++u)
-        s = step(k.add(t, u), s);
-      return s;
-    });
-    sum = k.loop(whole, count, 1, sum, [&](Value t, ValueRange carried) { return step(t, SmallVector<Value>(carried)); });
+    };
+    auto step = [&](Value t, SmallVector<Value> a) {
+      addSlot(p, t, ch, start, vectors, a);
+      return a;
+    };
+    sum = throughSlots(count, slotsOfStep, sum, step, before);
     for (int64_t i = 0; i < height; ++i)
       for (int64_t v = 0; v < vectors; ++v)
         k.store(sum[i * vectors + v], sums, address(i, v), lanes);

@@ -22,6 +22,15 @@ struct WinogradForm {
       return {{0, 1, 2, 3}};
     return {{2, 3}, {0, 1}, {4, 5}};
   }
+  /// Where each row of cells stands in the order of the groups.
+  std::vector<int64_t> rowPlaces() const {
+    std::vector<int64_t> places(static_cast<size_t>(side()));
+    int64_t place = 0;
+    for (const auto &rows : rowGroups())
+      for (int64_t row : rows)
+        places[size_t(row)] = place++;
+    return places;
+  }
 };
 
 using WinogradMatrix = std::vector<std::vector<double>>; ///< rows

@@ -19,19 +19,10 @@ WinogradSums WinogradSums::ofBlock(KernelBuilder &k, const WinogradFilterGrad &f
   return {memory, from, f.outputs, f.cell, channelsOf(k, f, channelBlock), outputsOf(k, f, outputBlock, lanes), k.constant(0), k.constant(0)};
 }
 
-std::vector<int64_t> rowPlaces(const WinogradForm &form) {
-  std::vector<int64_t> places(form.side());
-  int64_t place = 0;
-  for (const auto &rows : form.rowGroups())
-    for (int64_t row : rows)
-      places[row] = place++;
-  return places;
-}
-
 void endChannel(KernelBuilder &k, const WinogradFilterGrad &f, WinogradTransforms &transforms, const WinogradSums &s, Value channel, int64_t lanes,
                 llvm::function_ref<void(Value lane, int64_t tap, Value value)> use) {
   const WinogradConv &c = f.conv;
-  const auto places = rowPlaces(c.form);
+  const auto places = c.form.rowPlaces();
   const int64_t cells = (s.columnsEnd ? c.form.taps : c.form.side()) * c.form.side();
   k.loop(k.constant(0), s.outputs, lanes, [&](Value lane) {
     Value first = k.add(k.add(s.from, k.mul(channel, s.row)), lane);

@@ -11,9 +11,6 @@ namespace cnnc {
 mlir::Value channelsOf(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Value channelBlock);
 mlir::Value outputsOf(KernelBuilder &k, const WinogradFilterGrad &f, mlir::Value outputBlock, int64_t lanes);
 
-/// Cells stand in the order of their groups of rows: the place of each row.
-std::vector<int64_t> rowPlaces(const WinogradForm &form);
-
 /// Sums of `channels` channels x `outputs` outputs of a block, [cells][channels][outputs], from `from` on; their own begin at `firstChannel`, `firstOutput`.
 struct WinogradSums {
   mlir::Value memory, from;

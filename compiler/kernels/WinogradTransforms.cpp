@@ -33,40 +33,31 @@ void throughChunks(KernelBuilder &k, const std::vector<LaneChunk> &chunks, llvm:
   }
 }
 
-std::vector<Value> WinogradTransforms::filterAdjointOfColumn(const std::vector<Value> &u) {
+std::vector<Value> WinogradTransforms::product(const WinogradMatrix &M, const std::vector<Value> &v) {
   Emit emit{k, element, lanes};
-  return WinogradProduct<Emit>(emit, transposed(matrices.filter)).of(u);
+  return WinogradProduct<Emit>(emit, M).of(v);
 }
 
-void WinogradTransforms::filterAdjointOfRows(Cell v, Use use) {
-  Emit emit{k, element, lanes};
+void WinogradTransforms::ofRows(const WinogradMatrix &N, int64_t rows, Cell m, Use use) {
   int64_t number = 0;
-  for (int64_t i = 0; i < c.form.taps; ++i) {
+  for (int64_t i = 0; i < rows; ++i) {
     std::vector<Value> row;
-    for (int64_t j = 0; j < c.form.side(); ++j)
-      row.push_back(v(i, j));
-    for (Value value : WinogradProduct<Emit>(emit, transposed(matrices.filter)).of(row))
+    for (size_t j = 0; j < N[0].size(); ++j)
+      row.push_back(m(i, int64_t(j)));
+    for (Value value : product(N, row))
       use(number++, value);
   }
 }
 
 void WinogradTransforms::both(const WinogradMatrix &M, const WinogradMatrix &N, Cell m, Use use) {
-  Emit emit{k, element, lanes};
   std::vector<std::vector<Value>> columns;
   for (size_t j = 0; j < N[0].size(); ++j) {
     std::vector<Value> v;
     for (size_t i = 0; i < M[0].size(); ++i)
       v.push_back(m(int64_t(i), int64_t(j)));
-    columns.push_back(WinogradProduct<Emit>(emit, M).of(v));
+    columns.push_back(product(M, v));
   }
-  int64_t number = 0;
-  for (size_t i = 0; i < M.size(); ++i) {
-    std::vector<Value> v;
-    for (const std::vector<Value> &column : columns)
-      v.push_back(column[i]);
-    for (Value value : WinogradProduct<Emit>(emit, N).of(v))
-      use(number++, value);
-  }
+  ofRows(N, int64_t(M.size()), [&](int64_t i, int64_t j) { return columns[size_t(j)][size_t(i)]; }, use);
 }
 
 void WinogradTransforms::rectangles(const Map &map, Value n, Value row, Value column, int64_t rows, int64_t columns, Value firstChannel, Value channels,

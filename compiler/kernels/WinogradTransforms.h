@@ -28,8 +28,8 @@ public:
   void filter(Cell g, Use use) { both(matrices.filter, matrices.filter, g, use); }
   /// G^T u G: side x side -> taps x taps, the adjoint of `filter`; and its two steps, G^T u of one column, and v G of taps x side.
   void filterAdjoint(Cell u, Use use) { both(transposed(matrices.filter), transposed(matrices.filter), u, use); }
-  std::vector<mlir::Value> filterAdjointOfColumn(const std::vector<mlir::Value> &u);
-  void filterAdjointOfRows(Cell v, Use use);
+  std::vector<mlir::Value> filterAdjointOfColumn(const std::vector<mlir::Value> &u) { return product(transposed(matrices.filter), u); }
+  void filterAdjointOfRows(Cell v, Use use) { ofRows(transposed(matrices.filter), c.form.taps, v, use); }
 
   /// Where a tile stands: its number among all, and what follows from it.
   struct Tile {
@@ -89,7 +89,11 @@ private:
   int64_t lanes;
   WinogradMatrices matrices;
 
-  /// M m N^T: each column, then each row of what comes out, used as soon as it is there.
+  /// M v
+  std::vector<mlir::Value> product(const WinogradMatrix &M, const std::vector<mlir::Value> &v);
+  /// m N^T of so many rows, each used as soon as it is there.
+  void ofRows(const WinogradMatrix &N, int64_t rows, Cell m, Use use);
+  /// M m N^T: each column, then each row of what comes out.
   void both(const WinogradMatrix &M, const WinogradMatrix &N, Cell m, Use use);
   /// Of tiles of so many outputs along an axis.
   WinogradMatrices matricesOf(int64_t outputs) const { return WinogradMatrices::of(c.form, c.pairs ? c.form.outputs : outputs); }
