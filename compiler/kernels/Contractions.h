@@ -230,6 +230,8 @@ std::string textOf(llvm::ArrayRef<int64_t> numbers);
 /// target[to + s*targetRow + r] = source[from + r*sourceRow + s] for r, s < lanes; of rows that the source does not have, the last one stands in.
 void transposeTile(KernelBuilder &k, mlir::Value source, mlir::Value from, int64_t sourceRow, mlir::Value target, mlir::Value to, int64_t targetRow, mlir::Type element,
                    int64_t rows = std::numeric_limits<int64_t>::max());
+/// From [outputs][channels] at `from` to [channels][outputs], rows of `outputs`, at `to`, by squares; both are whole vectors.
+void transposeRun(KernelBuilder &k, mlir::Value source, mlir::Value from, int64_t outputs, int64_t channels, mlir::Value target, mlir::Value to, mlir::Type element);
 /// q vectors whose 128-bit parts each hold q elements: the q x q square in each part transposed.
 llvm::SmallVector<mlir::Value> transposedQuarters(KernelBuilder &k, llvm::SmallVector<mlir::Value> v);
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, mlir::Type element);

@@ -177,13 +177,8 @@ private:
       k.loop(k.constant(0), k.constant(taps), 1, [&](Value t) {
         Value from = k.add(k.mul(k.add(k.mul(of, taps), t), distance), k.mul(ob, c.block * c.sourceBlock));
         Value to = k.add(k.mul(t, tap), k.mul(of, c.sourceBlock * c.block));
-        k.loop(k.constant(0), k.constant(c.block), lanes, [&](Value lane) {
-          Value row = k.add(from, k.mul(lane, c.sourceBlock));
-          for (int64_t l = 0; l < lanes * c.sourceBlock; l += line)
-            k.prefetch(source, k.add(row, runsAhead * distance + l));
-          for (int64_t ch = 0; ch < c.sourceBlock; ch += lanes)
-            transposeTile(k, source, k.add(row, ch), c.sourceBlock, w, k.add(k.add(to, ch * c.block), lane), c.block, element);
-        });
+        k.loop(k.constant(0), k.constant(c.block * c.sourceBlock), line, [&](Value l) { k.prefetch(source, k.add(k.add(from, runsAhead * distance), l)); });
+        transposeRun(k, source, from, c.block, c.sourceBlock, w, to, element);
       });
     });
   }

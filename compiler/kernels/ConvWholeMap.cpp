@@ -35,7 +35,7 @@ public:
         eachTap([&](const Tap &row, const Tap &column, ArrayRef<Pixel> reached) {
           const int64_t number = (row.k * c.wRow + column.k * c.wColumn) / c.wColumn, taps = c.wBlock / c.wColumn;
           Value from = k.add(k.mul(k.add(k.mul(block, taps), number), distance), k.mul(first, c.sourceBlock));
-          transpose(from);
+          transposeRun(k, k.buffer(1), from, rowOf(), c.sourceBlock, w, k.constant(0), element);
           tap({k.constant(0), k.add(from, runsAhead * distance)}, k.mul(block, c.sourceBlock), c.sourceBlock, reached);
         });
       });
@@ -89,15 +89,6 @@ private:
   struct Weights {
     Value from, ahead;
   };
-
-  /// From [outputs of the chunk][sourceBlock] at `from` to [sourceBlock][outputs of the chunk].
-  void transpose(Value from) {
-    k.loop(k.constant(0), k.constant(chunk.vectors * lanes), lanes, [&](Value output) {
-      k.loop(k.constant(0), k.constant(c.sourceBlock), lanes, [&](Value ch) {
-        transposeTile(k, k.buffer(1), k.add(k.add(from, k.mul(output, c.sourceBlock)), ch), c.sourceBlock, w, k.add(k.mul(ch, rowOf()), output), rowOf(), element);
-      });
-    });
-  }
 
   /// `count` input channels from `start` on. Register tiles of its pixels take turns where they are several.
   void tap(const Weights &weights, Value start, int64_t count, ArrayRef<Pixel> reached) {

@@ -199,8 +199,9 @@ int64_t buildDenseDot(KernelBuilder &k, int64_t N, int64_t I, int64_t O, Type el
     for (int64_t at = 0; at < count; at += lanes) {
       const ChannelScope of = y.of(k.add(o, at), std::min(lanes, count - at));
       SmallVector<Value> sums;
-      for (int64_t t = 0; t < lanes; ++t)
-        sums.push_back(vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, acc[at + std::min(t, of.width - 1)], arith::FastMathFlags::reassoc));
+      for (int64_t t = 0; t < of.width; ++t)
+        sums.push_back(vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, acc[at + t], arith::FastMathFlags::reassoc));
+      sums.resize(lanes, sums.back());
       y.store(of, vector::FromElementsOp::create(k.b, k.loc, VectorType::get(lanes, element), sums), k.add(k.add(k.mul(n, O), o), at));
     }
   };

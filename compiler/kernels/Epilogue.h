@@ -8,7 +8,7 @@
 
 namespace cnnc {
 
-/// The program that the kernel of `convolution` ends with; null if its results are stored as they are. Of two convolutions whose results one program adds, it
+/// The program that the kernel of `convolution`, which may be a dense layer, ends with; null if its results are stored as they are. Of two convolutions whose results one program adds, it
 /// is the later one's. `isTraining`: launches form chains.
 linalg::GenericOp epilogueOf(linalg::GenericOp convolution, const TargetInfo &target, bool isTraining);
 /// The convolution whose kernel ends with `program`; null if none does.

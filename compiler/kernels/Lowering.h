@@ -202,7 +202,7 @@ private:
   /// `epilogue`: what a convolution's kernel ends with; null: its results are stored as they are.
   LogicalResult lowerFamily(linalg::GenericOp op, linalg::GenericOp epilogue);
 
-  /// Where a convolution's results go.
+  /// Where the results of a convolution or a dense layer go.
   struct Made {
     Made(const Memory &memory) : memory(memory) {}
     Memory memory;

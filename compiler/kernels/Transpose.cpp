@@ -81,6 +81,15 @@ void transposeTile(KernelBuilder &k, Value source, Value from, int64_t sourceRow
                   [&](int64_t s, Value column) { k.store(column, target, k.add(to, s * targetRow), k.lanes(element)); });
 }
 
+void transposeRun(KernelBuilder &k, Value source, Value from, int64_t outputs, int64_t channels, Value target, Value to, Type element) {
+  const int64_t lanes = k.lanes(element);
+  k.loop(k.constant(0), k.constant(outputs), lanes, [&](Value output) {
+    k.loop(k.constant(0), k.constant(channels), lanes, [&](Value ch) {
+      transposeTile(k, source, k.add(k.add(from, k.mul(output, channels)), ch), channels, target, k.add(to, k.add(k.mul(ch, outputs), output)), outputs, element);
+    });
+  });
+}
+
 int64_t buildTransposition(KernelBuilder &k, const Transposition &t, Type element) {
   Type unit = t.pairs ? Type(k.b.getI32Type()) : element;
   const int64_t lanes = k.lanes(unit), unitElements = t.pairs ? 2 : 1, parts = t.split ? 2 : 1;
